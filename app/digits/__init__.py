@@ -1,0 +1,1 @@
+"""The shared core: picture bytes in, calibrated prediction out. Knows neither HTTP nor torch."""

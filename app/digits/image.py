@@ -1,0 +1,161 @@
+"""File bytes → grey uint8 (H, W), with every limit checked before anything is decoded.
+
+Formats are known by content, never by name: PNG, JPEG, WebP, BMP, GIF (first frame), TIFF (first page), and a CSV of
+28×28 numbers.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from app.digits import table
+from app.digits.errors import BrokenPicture, EmptyFile, FileTooLarge, TooManyPixels, UnsupportedFormat
+
+Grey = NDArray[np.uint8]
+
+# Our own limit is checked against each file's header below, and is far under Pillow's, which is one for the whole
+# process and answers with a warning first.
+Image.MAX_IMAGE_PIXELS = None
+
+SIGNATURES: Final[tuple[tuple[bytes, str], ...]] = (
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+    (b"BM", "BMP"),
+)
+KNOWN_FORMATS: Final = "PNG, JPEG, WebP, BMP, GIF, TIFF, or a CSV of 28×28 numbers"
+
+# What Pillow's decoders raise on damaged files; ValueError and IndexError come from headers that lie, struct.error and
+# SyntaxError from their parsers.
+_DAMAGE: Final = (OSError, SyntaxError, ValueError, IndexError, KeyError, TypeError, EOFError, struct.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one file may cost. The defaults are ARCHITECTURE's: a phone's photograph passes, a bomb does not."""
+
+    max_file_bytes: int = 10 * 1024 * 1024
+    max_image_pixels: int = 25_000_000
+
+
+class Picture:
+    """A file whose header was read and found within the limits; its pixels are not decoded yet."""
+
+    __slots__ = ("_source", "pixels")
+
+    def __init__(self, source: Image.Image | Grey) -> None:
+        self._source = source
+        self.pixels: int = source.size if isinstance(source, np.ndarray) else source.width * source.height
+
+    def decode(self) -> Grey:
+        """Decode to grey uint8 (H, W), upright by EXIF, transparent parts white.
+
+        Raises:
+            BrokenPicture: the file is truncated or damaged.
+        """
+        if isinstance(self._source, np.ndarray):
+            return self._source
+        try:
+            return _to_grey(self._source)
+        except _DAMAGE as exc:
+            raise BrokenPicture("The picture is truncated or damaged and cannot be decoded.") from exc
+
+
+def open_picture(data: bytes, limits: Limits = Limits(), *, is_csv: bool = False) -> Picture:
+    """Read a file's header and check it against the limits.
+
+    Args:
+        data: the whole file.
+        limits: bytes and pixels.
+        is_csv: the sender says that it is a CSV; otherwise only text that looks like a table counts as one.
+
+    Raises:
+        EmptyFile, FileTooLarge, UnsupportedFormat, TooManyPixels, BrokenPicture, BrokenTable.
+    """
+    if not data:
+        raise EmptyFile("The file is empty.")
+    if len(data) > limits.max_file_bytes:
+        raise FileTooLarge(f"The file has {len(data):,} bytes; the limit is {limits.max_file_bytes:,}.")
+    file_format = sniff(data)
+    if file_format is not None:
+        return Picture(_open(data, file_format, limits))
+    if is_csv or table.looks_like_table(data):
+        return Picture(table.parse(data))
+    raise UnsupportedFormat(f"The content is no picture of a known format ({KNOWN_FORMATS}).")
+
+
+def decode(data: bytes, limits: Limits = Limits(), *, is_csv: bool = False) -> Grey:
+    """File bytes → grey uint8 (H, W); raises what ``open_picture`` and ``Picture.decode`` raise."""
+    return open_picture(data, limits, is_csv=is_csv).decode()
+
+
+def sniff(data: bytes) -> str | None:
+    """Pillow's name of the format that the first bytes announce; None if they announce none that we read."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    return next((name for signature, name in SIGNATURES if data.startswith(signature)), None)
+
+
+def _open(data: bytes, file_format: str, limits: Limits) -> Image.Image:
+    if file_format == "WEBP":  # its decoder allocates the canvas as soon as it is opened
+        _check_pixels(*_webp_size(data), limits)
+    try:
+        image = Image.open(io.BytesIO(data), formats=[file_format])
+    except _DAMAGE as exc:
+        raise BrokenPicture(f"The file begins like {file_format} but its header is damaged.") from exc
+    _check_pixels(image.width, image.height, limits)
+    return image
+
+
+def _check_pixels(width: int, height: int, limits: Limits) -> None:
+    if width * height > limits.max_image_pixels:
+        raise TooManyPixels(f"The picture has {width} × {height} pixels; the limit is {limits.max_image_pixels:,}.")
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """Width and height from a WebP header (RFC 9649, sections 2.5 to 2.7)."""
+    kind, header = data[12:16], data[20:30].ljust(10, b"\0")
+    if kind == b"VP8X":
+        return int.from_bytes(header[4:7], "little") + 1, int.from_bytes(header[7:10], "little") + 1
+    if kind == b"VP8L":
+        bits = int.from_bytes(header[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return int.from_bytes(header[6:8], "little") & 0x3FFF, int.from_bytes(header[8:10], "little") & 0x3FFF
+
+
+def _to_grey(image: Image.Image) -> Grey:
+    image.load()
+    if "exif" in image.info or image.format == "TIFF":
+        image = ImageOps.exif_transpose(image)
+    if image.mode == "L" and "transparency" not in image.info:
+        return np.asarray(image)
+    if image.mode == "F" or image.mode.startswith("I"):
+        return _to_bytes(np.asarray(image, dtype=np.float32))
+    if image.has_transparency_data:
+        image = _over_white(image.convert("RGBA"))
+    elif image.mode not in ("1", "RGB"):  # CMYK, YCbCr, Lab and palettes have no direct way to grey
+        image = image.convert("RGB")
+    return np.asarray(image.convert("L"))
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+
+
+def _to_bytes(values: NDArray[np.float32]) -> Grey:
+    """Scale pixels of more than 8 bits to 0–255 by the smallest usual full scale (1, 255, 65,535) that holds them."""
+    if not np.isfinite(values).all():
+        raise BrokenPicture("The picture holds pixels that are not finite numbers.")
+    highest = float(values.max(initial=0))
+    full_scale = next((scale for scale in (1.0, 255.0, 65535.0) if highest <= scale), highest)
+    return np.rint(values.clip(0) * (255.0 / full_scale)).astype(np.uint8)

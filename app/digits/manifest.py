@@ -1,0 +1,201 @@
+"""``manifest.json``: the one file of a model folder that the server trusts, and what it vouches for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from app.digits.errors import ManifestInvalid, ModelAltered, ModelMissing
+
+SCHEMA_VERSION: Final = 1
+MANIFEST_FILE: Final = "manifest.json"
+MODEL_FILE: Final = "model.onnx"
+MODEL_NAME: Final = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+
+
+def _stay_inside(path: str) -> str:
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in path:
+        raise ValueError("a file of the manifest must lie inside the model's folder")
+    return path
+
+
+InnerPath = Annotated[str, AfterValidator(_stay_inside)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(_Part):
+    """Where the weights come from."""
+
+    git_commit: str
+    recipe: str
+    seed: int
+    data_sha256: Sha256
+
+
+class Tensor(_Part):
+    """One input of the graph; None in the shape is the free batch dimension."""
+
+    name: str
+    dtype: Literal["uint8"]
+    shape: tuple[int | None, ...]
+
+
+class Preprocessing(_Part):
+    """Which function of ``app.digits.preprocessing`` makes the model's input."""
+
+    name: str
+    version: str
+
+
+class Parity(_Part):
+    """Greatest difference of any logit between torch and ONNX Runtime over ``n`` pictures."""
+
+    max_abs_logit_diff: float
+    n: int
+
+
+class GoldenCase(_Part):
+    """A picture that our own code drew, and the probabilities (C,) that the model gave when it was shipped."""
+
+    file: InnerPath
+    probabilities: tuple[Share, ...]
+    tolerance: float = Field(gt=0, lt=1)
+
+
+class Metrics(_Part):
+    """What ``python -m training evaluate`` measured on one split, from PNG bytes through ``DigitClassifier``.
+
+    ``interval`` is Wilson's 95 % interval of the accuracy; ``ece`` the top-label expected calibration error over 15
+    equal-mass bins.
+    """
+
+    n: int
+    accuracy: Share
+    interval: tuple[Share, Share]
+    nll: float
+    ece: Share
+
+
+class Cost(_Part):
+    """What the graph weighs: trained parameters, multiply-adds of one picture, bytes of ``model.onnx``."""
+
+    parameters: int
+    macs: int
+    bytes: int
+
+
+class Seeds(_Part):
+    """The recipe's test accuracy over ``n`` seeds, none of them picked by it; ``std`` is the sample deviation."""
+
+    n: int
+    mean: Share
+    std: Share
+
+
+class ModelManifest(_Part):
+    """The validated content of ``manifest.json``. Unknown fields are refused, so a typo cannot pass for a setting."""
+
+    schema_version: Literal[1]
+    name: str = Field(pattern=MODEL_NAME)
+    version: str = Field(pattern=r"^[1-9][0-9]*$")
+    created_at: str
+    source: Source
+    files: dict[InnerPath, Sha256]
+    input: Tensor
+    outputs: tuple[str, ...]
+    labels: tuple[str, ...] = Field(min_length=2)
+    preprocessing: Preprocessing
+    temperature: float = Field(gt=0, description="For people: the graph applies it itself.")
+    parity: Parity
+    golden: tuple[GoldenCase, ...] = Field(min_length=1)
+    metrics: dict[Literal["train", "validation", "test"], Metrics]
+    cost: Cost
+    licence: str
+    seeds: Seeds | None = None
+
+    @property
+    def sha256(self) -> str:
+        """The graph's SHA-256: the model's identity in every answer."""
+        return self.files[MODEL_FILE]
+
+
+def read(folder: Path) -> ModelManifest:
+    """Read and validate a folder's manifest; ``verify`` then checks the files.
+
+    Raises:
+        ModelMissing: there is no manifest.
+        ManifestInvalid: it is not JSON, of another schema version, or breaks the schema.
+    """
+    try:
+        content = json.loads((folder / MANIFEST_FILE).read_bytes())
+    except FileNotFoundError as exc:
+        raise ModelMissing(f"The model folder {folder.name!r} has no {MANIFEST_FILE}; {_REMEDY}") from exc
+    except (OSError, ValueError) as exc:
+        raise ManifestInvalid(f"{MANIFEST_FILE} of model {folder.name!r} cannot be read as JSON; {_REMEDY}") from exc
+    _check_schema_version(folder, content)
+    try:
+        manifest = ModelManifest.model_validate(content)
+    except ValidationError as exc:
+        raise ManifestInvalid(f"{MANIFEST_FILE} of model {folder.name!r} is invalid at {_first_error(exc)}; {_REMEDY}") from exc
+    _check_consistency(folder, manifest)
+    return manifest
+
+
+def verify(folder: Path, manifest: ModelManifest) -> None:
+    """Check every listed file against its SHA-256.
+
+    Raises:
+        ModelMissing: a listed file is not there.
+        ModelAltered: a file has other content than when the model was shipped.
+    """
+    for path, expected in manifest.files.items():
+        try:
+            actual = sha256_of(folder / path)
+        except OSError as exc:
+            raise ModelMissing(f"{path} of model {folder.name!r} is missing; {_REMEDY}") from exc
+        if actual != expected:
+            raise ModelAltered(f"{path} of model {folder.name!r} was altered (its SHA-256 is not the manifest's); {_REMEDY}")
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+_REMEDY: Final = "restore the folder from the release, or ship it again with `python -m training ship`."
+
+
+def _check_schema_version(folder: Path, content: object) -> None:
+    found = content.get("schema_version") if isinstance(content, dict) else None
+    if isinstance(found, int) and found > SCHEMA_VERSION:
+        raise ManifestInvalid(
+            f"Model {folder.name!r} has manifest schema {found}, and this service reads up to {SCHEMA_VERSION}; "
+            "upgrade the service, or ship the model again with this version."
+        )
+
+
+def _check_consistency(folder: Path, manifest: ModelManifest) -> None:
+    if manifest.name != folder.name:
+        raise ManifestInvalid(f"The folder {folder.name!r} holds a model named {manifest.name!r}; rename the folder to match.")
+    unlisted = {MODEL_FILE, *(case.file for case in manifest.golden)} - manifest.files.keys()
+    if unlisted:
+        raise ManifestInvalid(f"The manifest of {folder.name!r} lists no SHA-256 for {', '.join(sorted(unlisted))}; {_REMEDY}")
+    if any(len(case.probabilities) != len(manifest.labels) for case in manifest.golden):
+        raise ManifestInvalid(f"A golden case of {folder.name!r} has not one probability for each label; {_REMEDY}")
+
+
+def _first_error(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"])) or "the top level"
+    return f"{place!r} ({first['msg']})"

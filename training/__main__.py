@@ -1,0 +1,147 @@
+"""``python -m training``: train, calibrate, export, evaluate, ship."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, cast, get_args
+
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+from torch.nn import functional as F
+
+from app.digits.errors import DigitsError
+from app.digits.manifest import Metrics
+from training import evaluate as evaluation
+from training.calibrate import expected_calibration_error, fit_temperature
+from training.console import Bar
+from training.data import Split, SplitName, data_dir, load_split
+from training.errors import TrainingError
+from training.export import export as export_run
+from training.export import load_checked
+from training.options import recipe_options
+from training.recipe import RECIPES, Recipe
+from training.runs import RunFolder
+from training.ship import ship as ship_runs
+from training.train import Data, predict, trained_network
+from training.train import train as train_run
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Makes the models that Digits serves, from raw MNIST to models/NAME/.")
+console = Console()
+
+RunArgument = Annotated[Path, typer.Argument(help="The run's folder.")]
+DataOption = Annotated[
+    Path | None, typer.Option("--data-dir", help="Folder that holds MNIST/raw; DIGITS_DATA_DIR, else data/.", show_default=False)
+]
+
+
+@app.command()
+@recipe_options(Recipe)
+def train(
+    changes: dict[str, object],
+    recipe: Annotated[str, typer.Option(help="Named recipe to begin with.")] = "cnn",
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    save_dir: Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/RECIPE-SEED")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    subset: Annotated[int | None, typer.Option(min=1, help="Train on the first N pictures only.", show_default=False)] = None,
+    data_dir: DataOption = None,
+) -> None:
+    """Train a network; kill it at any time and add --resume to go on."""
+    if recipe not in RECIPES:
+        raise TrainingError(f"There is no recipe named {recipe!r}; there are: {', '.join(sorted(RECIPES))}.")
+    chosen = Recipe.model_validate(RECIPES[recipe].model_dump() | changes)
+    folder = RunFolder(save_dir or Path("runs") / f"{recipe}-{seed}")
+    data = Data(load_split("train", data_dir).first(subset), load_split("validation", data_dir))
+    with Bar(console, chosen.epochs) as bar:
+        train_run(
+            chosen, data, folder, name=recipe, seed=seed, device=_device(device), resume=resume, subset=subset, progress=bar
+        )
+    console.print(f"Trained: {folder.path}")
+
+
+@app.command()
+def calibrate(run: RunArgument, data_dir: DataOption = None) -> None:
+    """Fit the temperature on validation."""
+    folder, split = RunFolder(run), load_split("validation", data_dir)
+    record = folder.load_record()
+    logits = predict(trained_network(record, folder), split, torch.device("cpu"))
+    temperature = fit_temperature(logits.numpy(), split.labels)
+    folder.save_record(record.model_copy(update={"temperature": temperature}))
+    before, after = (
+        expected_calibration_error(F.softmax(logits / divisor, dim=1).numpy(), split.labels) for divisor in (1.0, temperature)
+    )
+    console.print(f"Temperature {temperature:.4f}; ECE on validation {before:.2%} before, {after:.2%} after.")
+
+
+@app.command()
+def export(run: RunArgument, data_dir: DataOption = None) -> None:
+    """Write the run's model folder: ONNX graph, golden cases, manifest."""
+    console.print(f"Exported: {export_run(RunFolder(run), load_split('validation', data_dir))}")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A model's folder.")],
+    split: Annotated[list[str], typer.Option(help="train, validation or test; may be repeated.")] = ["test"],  # noqa: B006
+    data_dir: DataOption = None,
+) -> None:
+    """Measure a model folder from PNG bytes, as it is served."""
+    classifier = load_checked(model)
+    console.print(_table({name: evaluation.evaluate(classifier, load_split(_split(name), data_dir)) for name in split}))
+
+
+@app.command()
+def ship(
+    runs: Annotated[list[Path], typer.Argument(help="Exported runs of one recipe, one for each seed.")],
+    models: Annotated[Path, typer.Option(help="The folder of all models.")] = Path("models"),
+    data_dir: DataOption = None,
+) -> None:
+    """Measure the runs and put the one that is best by validation into models/NAME."""
+    splits: dict[SplitName, Split] = {name: load_split(name, data_dir) for name in get_args(SplitName)}
+    target = ship_runs([RunFolder(run) for run in runs], splits, models)
+    console.print(f"Shipped: {target}")
+    console.print((target / "MODEL_CARD.md").read_text(encoding="utf-8"), highlight=False, markup=False)
+
+
+def _split(name: str) -> SplitName:
+    if name not in get_args(SplitName):
+        raise TrainingError(f"There is no split named {name!r}; there are: {', '.join(get_args(SplitName))}.")
+    return cast(SplitName, name)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if name not in ("cpu", "cuda", "mps"):
+        raise TrainingError(f"There is no device named {name!r}; there are: auto, cpu, cuda, mps.")
+    if (name == "cuda" and not torch.cuda.is_available()) or (name == "mps" and not torch.backends.mps.is_available()):
+        raise TrainingError(f"torch finds no {name} device on this machine; use --device cpu.")
+    return torch.device(name)
+
+
+def _table(measured: dict[str, Metrics]) -> Table:
+    table = Table("split", "pictures", "accuracy", "95 % interval", "NLL", "ECE")
+    for name, metrics in measured.items():
+        low, high = metrics.interval
+        interval = f"{low:.2%} – {high:.2%}"
+        table.add_row(name, f"{metrics.n:,}", f"{metrics.accuracy:.2%}", interval, f"{metrics.nll:.4f}", f"{metrics.ece:.2%}")
+    return table
+
+
+def main() -> int:
+    """Run the command line; a known fault is one sentence on stderr and exit code 1."""
+    warnings.filterwarnings("ignore", category=FutureWarning, module="torch")
+    try:
+        app()
+    except (TrainingError, DigitsError) as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The model card: what ``manifest.json`` and ``run.json`` say, for people."""
+
+from __future__ import annotations
+
+from app.digits.manifest import Metrics, ModelManifest
+from training.runs import RunRecord
+
+CARD = """\
+# {name}, version {version}
+
+Reads one handwritten digit from a 28×28 grey picture. Made by the project's own `training/` module; the server checks the
+SHA-256 of `model.onnx` (`{sha}…`) and its golden answers before it serves it.
+
+## How good it is
+
+This file (seed {seed}, the best of its recipe by validation), measured through `app.digits.DigitClassifier` from PNG bytes:
+
+| split | pictures | accuracy | 95 % interval | NLL | ECE |
+|---|---|---|---|---|---|
+{rows}
+
+{seeds}
+
+Accuracy is the share of pictures whose most probable label is the true one. The interval is Wilson's. ECE is the top-label expected
+calibration error over 15 equal-mass bins; a perfectly calibrated model of this accuracy would show about {floor:.2%} on the
+test split by chance alone. The test split decided nothing: the recipe was chosen, the temperature fitted and the seed picked on validation.
+
+Measure it again: `python -m training evaluate models/{name} --split test`
+
+## What it costs
+
+| parameters | multiply-adds a picture | `model.onnx` |
+|---|---|---|
+| {parameters:,} | {macs:,} | {bytes:,} bytes |
+
+## How it was made
+
+- Data: MNIST (Y. LeCun, C. Cortes, C. J. C. Burges); 55,000 of its training pictures (SHA-256 `{data_sha}…`), 5,000 held out for
+  validation, stratified, split seed 0.
+- Network `{arch}` ({epochs} epochs, batch size {batch_size}); every hyperparameter is in `run.json`, the curves in `history.csv`.
+- Commit `{commit}`, torch {torch}, on {device}.
+- Temperature {temperature:.4f}, fitted on validation, inside the graph. torch and ONNX Runtime differ by at most {parity:.1e} in any logit
+  over {parity_n} pictures.
+- Make it again: `{command}`
+
+## Where it fails
+
+It knows MNIST's digits: one digit in the picture, Western forms. Pictures are framed by `{preprocessing}` version
+{preprocessing_version} first, which wants even paper; shadows, ruled lines and several digits in one picture mislead it. It does not abstain:
+a letter or a chicken gets a digit too, often with a high probability.
+
+Licence: {licence}.
+"""
+
+
+def render(manifest: ModelManifest, record: RunRecord, ece_floor: float) -> str:
+    """The card's Markdown.
+
+    Args:
+        manifest: of the shipped folder, with metrics.
+        record: of the run that made it.
+        ece_floor: test ECE of a perfectly calibrated model of this accuracy (see ``calibrate``).
+    """
+    return CARD.format(
+        name=manifest.name,
+        version=manifest.version,
+        sha=manifest.sha256[:12],
+        seed=record.seed,
+        rows="\n".join(_row(split, metrics) for split, metrics in manifest.metrics.items()),
+        seeds=_seeds(manifest),
+        floor=ece_floor,
+        parameters=manifest.cost.parameters,
+        macs=manifest.cost.macs,
+        bytes=manifest.cost.bytes,
+        data_sha=record.data_sha256[:12],
+        arch=record.recipe.arch,
+        epochs=record.recipe.epochs,
+        batch_size=record.recipe.batch_size,
+        commit=record.git_commit,
+        torch=record.versions["torch"],
+        device=record.device,
+        temperature=manifest.temperature,
+        parity=manifest.parity.max_abs_logit_diff,
+        parity_n=manifest.parity.n,
+        command=f"make train MODEL={manifest.name} SEEDS=\"{' '.join(str(seed) for seed in range(manifest.seeds.n))}\""
+        if manifest.seeds
+        else f"make train MODEL={manifest.name} SEEDS={record.seed}",
+        preprocessing=manifest.preprocessing.name,
+        preprocessing_version=manifest.preprocessing.version,
+        licence=manifest.licence,
+    )
+
+
+def _row(split: str, metrics: Metrics) -> str:
+    low, high = metrics.interval
+    accuracy = f"{metrics.accuracy:.2%} | {low:.2%} – {high:.2%}"
+    return f"| {split} | {metrics.n:,} | {accuracy} | {metrics.nll:.4f} | {metrics.ece:.2%} |"
+
+
+def _seeds(manifest: ModelManifest) -> str:
+    if manifest.seeds is None:
+        return "The recipe was run with one seed; its spread is not known."
+    seeds = manifest.seeds
+    return (
+        f"The recipe over {seeds.n} seeds: **{seeds.mean:.2%} ± {seeds.std:.2%}** on the test split (mean and standard deviation; "
+        "`seeds/*.json` are the runs)."
+    )

@@ -1,0 +1,97 @@
+"""MNIST with a fixed three-way split.
+
+The split never changes between runs, seeds or machines: 55,000 / 5,000 of the original training pictures, stratified by
+class, drawn with seed 0; the original 10,000 test pictures stay the test split and decide nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torchvision.datasets import MNIST
+
+from training.errors import TrainingError
+
+SplitName = Literal["train", "validation", "test"]
+
+LABELS = tuple(str(digit) for digit in range(10))
+VALIDATION_PER_CLASS = 500
+SPLIT_SEED = 0
+
+
+@dataclass(frozen=True)
+class Split:
+    """Pictures and their classes.
+
+    Attributes:
+        images: uint8 (N, 28, 28), ink 255 on paper 0.
+        labels: int64 (N,), positions in ``LABELS``.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def first(self, count: int | None) -> Split:
+        """The first ``count`` pictures (all of them for None), for a quick look or a test."""
+        return Split(self.images[:count], self.labels[:count])
+
+
+def data_dir() -> Path:
+    """Where MNIST lies: ``DIGITS_DATA_DIR``, else ``data/`` in the working folder."""
+    return Path(os.environ.get("DIGITS_DATA_DIR", "data"))
+
+
+def load_split(name: SplitName, root: Path | None = None) -> Split:
+    """Read one split of MNIST; downloads it once if it is not there.
+
+    Args:
+        name: ``train`` (55,000), ``validation`` (5,000) or ``test`` (10,000).
+        root: torchvision's data folder; ``data_dir()`` if None.
+
+    Raises:
+        TrainingError: MNIST is neither in the folder nor to be downloaded.
+    """
+    whole = _read(train=name != "test", root=root or data_dir())
+    if name == "test":
+        return whole
+    held_out = validation_indices(whole.labels)
+    chosen = held_out if name == "validation" else np.setdiff1d(np.arange(len(whole)), held_out)
+    return Split(whole.images[chosen], whole.labels[chosen])
+
+
+def validation_indices(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Positions of the validation pictures: 500 of each class, sorted, the same on every machine."""
+    random = np.random.default_rng(SPLIT_SEED)
+    per_class = [
+        random.choice(np.flatnonzero(labels == label), VALIDATION_PER_CLASS, replace=False)
+        for label in range(len(LABELS))
+    ]
+    return np.sort(np.concatenate(per_class))
+
+
+def fingerprint(split: Split) -> str:
+    """SHA-256 over the raw pixel and label bytes: what data a run really saw."""
+    digest = hashlib.sha256(np.ascontiguousarray(split.images).tobytes())
+    digest.update(np.ascontiguousarray(split.labels).tobytes())
+    return digest.hexdigest()
+
+
+def _read(*, train: bool, root: Path) -> Split:
+    present = (root / "MNIST" / "raw").is_dir()
+    try:
+        dataset = MNIST(str(root), train=train, download=not present)
+    except (OSError, RuntimeError) as exc:
+        raise TrainingError(
+            f"MNIST is not in {root} and could not be downloaded; "
+            "set DIGITS_DATA_DIR to a folder that holds MNIST/raw."
+        ) from exc
+    return Split(dataset.data.numpy(), dataset.targets.numpy().astype(np.int64))

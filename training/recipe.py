@@ -1,0 +1,28 @@
+"""Recipes: every hyperparameter of a run, as data. ``RECIPES`` holds the ones that made the shipped models."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Recipe(BaseModel):
+    """How to train one network. Each field is also a flag of ``python -m training train``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    arch: str = Field("cnn", description="Network, by name (see training/networks).")
+    epochs: int = Field(30, ge=1, description="Passes over the training split.")
+    batch_size: int = Field(256, ge=2, description="Pictures a step.")
+    learning_rate: float = Field(5e-3, gt=0, description="Peak learning rate of the OneCycle schedule (AdamW).")
+    weight_decay: float = Field(0.05, ge=0, description="Decoupled weight decay.")
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="Probability mass spread over all classes.")
+    ema_decay: float = Field(0.998, ge=0, lt=1, description="Decay a step of the weight average that is exported.")
+    rotation_deg: float = Field(12.0, ge=0, description="Augmentation: rotation, at most, in degrees.")
+    scale: float = Field(0.12, ge=0, lt=1, description="Augmentation: change of width and of height, at most.")
+    shear: float = Field(0.15, ge=0, description="Augmentation: horizontal shear, at most.")
+    translation_px: float = Field(2.0, ge=0, description="Augmentation: shift, at most, in pixels.")
+    elastic_px: float = Field(0.8, ge=0, description="Augmentation: spread of the elastic field, in pixels.")
+    bf16: bool = Field(True, description="Compute in bfloat16 where torch's autocast deems it safe.")
+
+
+RECIPES: dict[str, Recipe] = {"cnn": Recipe()}

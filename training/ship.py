@@ -1,0 +1,118 @@
+"""Finished runs of one recipe → ``models/<name>/``: the seed that is best by validation, measured as it is served."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.digits import manifest as manifests
+from app.digits.manifest import Metrics, ModelManifest, Seeds
+from training.calibrate import expected_ece_if_calibrated
+from training.card import render
+from training.data import Split, SplitName
+from training.errors import TrainingError
+from training.evaluate import measure, probabilities_of
+from training.export import load_checked, write_manifest
+from training.runs import RunFolder, RunRecord
+
+Splits = dict[SplitName, Split]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One seed's run with its exported folder measured on every split."""
+
+    run: RunFolder
+    record: RunRecord
+    folder: Path
+    ece_floor: float
+
+
+def ship(runs: Sequence[RunFolder], splits: Splits, models: Path) -> Path:
+    """Measure each run's exported model, choose by validation, and put the best in place of the old version.
+
+    Args:
+        runs: exported runs of one recipe that differ by their seed.
+        splits: train, validation and test.
+        models: the folder of all models.
+
+    Returns:
+        ``models/<name>``.
+
+    Raises:
+        TrainingError: the runs are not of one name and recipe, or one is not exported.
+    """
+    _check_same_recipe([run.load_record() for run in runs])
+    candidates = [_measured(run, splits) for run in runs]
+    best = min(candidates, key=lambda candidate: _preference(candidate.record.metrics["validation"]))
+    target = models / best.record.name
+    partial = models / f".{best.record.name}.partial" / best.record.name
+    shutil.rmtree(partial.parent, ignore_errors=True)
+    shutil.copytree(best.folder, partial)
+    manifest = _final_manifest(best, candidates, version=_next_version(target))
+    write_manifest(partial, manifest)
+    _write_records(partial, best, candidates)
+    (partial / "MODEL_CARD.md").write_text(render(manifest, best.record, best.ece_floor), encoding="utf-8")
+    load_checked(partial)
+    _swap(partial, target)
+    return target
+
+
+def _check_same_recipe(records: Sequence[RunRecord]) -> None:
+    if not records:
+        raise TrainingError("There is no run to ship.")
+    if len({(record.name, record.recipe, record.data_sha256) for record in records}) > 1:
+        raise TrainingError("The runs differ by more than their seed; ship runs of one recipe and one data set.")
+    if len({record.seed for record in records}) < len(records):
+        raise TrainingError("Two of the runs have the same seed; the spread would be too small.")
+
+
+def _measured(run: RunFolder, splits: Splits) -> Candidate:
+    record = run.load_record()
+    folder = run.path / record.name
+    if record.parity is None or not folder.is_dir():
+        raise TrainingError(f"{run.path} is not exported; run `python -m training export {run.path}` first.")
+    classifier = load_checked(folder)
+    probabilities = {name: probabilities_of(classifier, split) for name, split in splits.items()}
+    metrics = {str(name): measure(probabilities[name], split.labels) for name, split in splits.items()}
+    record = record.model_copy(update={"metrics": metrics})
+    run.save_record(record)
+    return Candidate(run, record, folder, expected_ece_if_calibrated(probabilities["test"]))
+
+
+def _preference(validation: Metrics) -> tuple[float, float]:
+    return -validation.accuracy, validation.nll
+
+
+def _final_manifest(best: Candidate, candidates: Sequence[Candidate], *, version: str) -> ModelManifest:
+    accuracies = [candidate.record.metrics["test"].accuracy for candidate in candidates]
+    seeds = None
+    if len(accuracies) > 1:
+        mean, std = statistics.mean(accuracies), statistics.stdev(accuracies)
+        seeds = Seeds(n=len(accuracies), mean=round(mean, 6), std=round(std, 6))
+    manifest = manifests.read(best.folder)
+    return manifest.model_copy(update={"version": version, "metrics": best.record.metrics, "seeds": seeds})
+
+
+def _next_version(target: Path) -> str:
+    return str(int(manifests.read(target).version) + 1) if (target / manifests.MANIFEST_FILE).is_file() else "1"
+
+
+def _write_records(folder: Path, best: Candidate, candidates: Sequence[Candidate]) -> None:
+    for name in ("run.json", "history.csv"):
+        shutil.copyfile(best.run.path / name, folder / name)
+    (folder / "seeds").mkdir()
+    for candidate in candidates:
+        shutil.copyfile(candidate.run.path / "run.json", folder / "seeds" / f"{candidate.record.seed}.json")
+
+
+def _swap(partial: Path, target: Path) -> None:
+    """Rename into place; the old version is gone only once the new one stands."""
+    old = partial.parent / "old"
+    if target.exists():
+        target.rename(old)
+    partial.rename(target)
+    shutil.rmtree(partial.parent)
