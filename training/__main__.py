@@ -29,12 +29,18 @@ from training.ship import ship as ship_runs
 from training.train import Data, predict, trained_network
 from training.train import train as train_run
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Makes the models that Digits serves, from raw MNIST to models/NAME/.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Makes the models that Digits serves, from raw MNIST to models/NAME/.",
+)
 console = Console()
 
 RunArgument = Annotated[Path, typer.Argument(help="The run's folder.")]
 DataOption = Annotated[
-    Path | None, typer.Option("--data-dir", help="Folder that holds MNIST/raw; DIGITS_DATA_DIR, else data/.", show_default=False)
+    Path | None,
+    typer.Option("--data-dir", help="Folder that holds MNIST/raw; DIGITS_DATA_DIR, else data/.", show_default=False),
 ]
 
 

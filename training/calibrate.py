@@ -40,9 +40,7 @@ def expected_calibration_error(probabilities: NDArray[np.floating], labels: NDAr
     correct = probabilities.argmax(axis=1) == labels
     order = np.argsort(confidence, kind="stable")
     gaps = [
-        abs(correct[part].mean() - confidence[part].mean()) * len(part)
-        for part in np.array_split(order, ECE_BINS)
-        if len(part)
+        abs(correct[part].mean() - confidence[part].mean()) * len(part) for part in np.array_split(order, ECE_BINS) if len(part)
     ]
     return float(sum(gaps) / len(labels))
 

@@ -82,7 +82,7 @@ def render(manifest: ModelManifest, record: RunRecord, ece_floor: float) -> str:
         temperature=manifest.temperature,
         parity=manifest.parity.max_abs_logit_diff,
         parity_n=manifest.parity.n,
-        command=f"make train MODEL={manifest.name} SEEDS=\"{' '.join(str(seed) for seed in range(manifest.seeds.n))}\""
+        command=f'make train MODEL={manifest.name} SEEDS="{" ".join(str(seed) for seed in range(manifest.seeds.n))}"'
         if manifest.seeds
         else f"make train MODEL={manifest.name} SEEDS={record.seed}",
         preprocessing=manifest.preprocessing.name,

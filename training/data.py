@@ -72,8 +72,7 @@ def validation_indices(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Positions of the validation pictures: 500 of each class, sorted, the same on every machine."""
     random = np.random.default_rng(SPLIT_SEED)
     per_class = [
-        random.choice(np.flatnonzero(labels == label), VALIDATION_PER_CLASS, replace=False)
-        for label in range(len(LABELS))
+        random.choice(np.flatnonzero(labels == label), VALIDATION_PER_CLASS, replace=False) for label in range(len(LABELS))
     ]
     return np.sort(np.concatenate(per_class))
 
@@ -91,7 +90,6 @@ def _read(*, train: bool, root: Path) -> Split:
         dataset = MNIST(str(root), train=train, download=not present)
     except (OSError, RuntimeError) as exc:
         raise TrainingError(
-            f"MNIST is not in {root} and could not be downloaded; "
-            "set DIGITS_DATA_DIR to a folder that holds MNIST/raw."
+            f"MNIST is not in {root} and could not be downloaded; set DIGITS_DATA_DIR to a folder that holds MNIST/raw."
         ) from exc
     return Split(dataset.data.numpy(), dataset.targets.numpy().astype(np.int64))

@@ -27,7 +27,9 @@ def recipe_options(recipe: type[BaseModel]) -> Callable[[Callable[..., None]], C
                 raise TrainingError(f"--{_flag(str(first['loc'][0]))}: {first['msg']}.") from exc
 
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
-        parameters = [_parameter(name, field.annotation, field.description, field.default) for name, field in recipe.model_fields.items()]
+        parameters = [
+            _parameter(name, field.annotation, field.description, field.default) for name, field in recipe.model_fields.items()
+        ]
         wrapper.__signature__ = inspect.Signature([*own, *parameters])  # type: ignore[attr-defined]
         wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *parameters]}
         return wrapper

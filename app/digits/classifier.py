@@ -110,9 +110,7 @@ class DigitClassifier:
         ranking = tuple(RankedLabel(self.manifest.labels[i], values[i]) for i in order)
         return Prediction(ranking[0].label, ranking[0].probability, ranking)
 
-    def classify(
-        self, files: Sequence[bytes], *, top_k: int = DEFAULT_TOP_K, limits: Limits = Limits()
-    ) -> list[Prediction]:
+    def classify(self, files: Sequence[bytes], *, top_k: int = DEFAULT_TOP_K, limits: Limits = Limits()) -> list[Prediction]:
         """Picture files → predictions, in order, as one batch.
 
         Raises:

@@ -1,0 +1,222 @@
+"""``POST /v1/predict`` and ``POST /v1/top-k``: pictures in, calibrated answers out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final
+
+import numpy as np
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from app.api import problems
+from app.api.problems import documented, problem_of
+from app.api.schemas import PredictAnswer
+from app.api.uploads import Upload, read_uploads
+from app.digits import errors
+from app.digits.classifier import DigitClassifier, Prediction
+from app.digits.image import Picture, open_picture
+from app.digits.preprocessing import Frame
+from app.digits.session import Floats
+from app.serving.registry import ServedModel
+from app.services import Services, services_of
+
+# Above this many pixels a picture is decoded on a thread: 512 × 512 take about 3 ms, which the event loop can spare.
+INLINE_PIXELS: Final = 512 * 512
+PROBABILITY_DIGITS: Final = 6
+
+ModelName = Annotated[str | None, Query(description="The model by name; the default model if absent.")]
+TopK = Annotated[int, Query(ge=1, description="How many labels to rank, up to the number of the model's labels.")]
+
+RESPONSES = {200: {"model": PredictAnswer, "description": "One result for each picture, in order."}} | documented(
+    problems.EmptyBody,
+    errors.EmptyFile,
+    problems.MalformedMultipart,
+    errors.UnknownModel,
+    problems.SlowBody,
+    problems.BodyTooLarge,
+    errors.FileTooLarge,
+    errors.TooManyPixels,
+    problems.TooManyFiles,
+    problems.UnsupportedContentType,
+    errors.UnsupportedFormat,
+    errors.BrokenPicture,
+    errors.BrokenTable,
+    errors.BlankPicture,
+    errors.InvalidTopK,
+    errors.QueueFull,
+    errors.ShuttingDown,
+    errors.DeadlineExceeded,
+)
+BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
+REQUEST_BODY: Final = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["files"],
+                "properties": {
+                    "files": {
+                        "type": "array",
+                        "items": {"type": "string", "format": "binary"},
+                        "description": "One or many pictures (PNG, JPEG, WebP, BMP, GIF, TIFF) or 28×28 CSVs.",
+                    }
+                },
+            }
+        },
+        "image/png": BINARY,
+        "image/jpeg": BINARY,
+        "image/webp": BINARY,
+        "image/bmp": BINARY,
+        "image/gif": BINARY,
+        "image/tiff": BINARY,
+        "text/csv": {"schema": {"type": "string"}},
+    },
+}
+
+router = APIRouter(prefix="/v1", tags=["predict"])
+
+
+@router.post("/predict", summary="Read digits", responses=RESPONSES, openapi_extra={"requestBody": REQUEST_BODY})
+async def predict(request: Request, model: ModelName = None, top_k: TopK = 3) -> Response:
+    """Read the digit in each picture.
+
+    Send one or many pictures as multipart `files`, or one picture as the body itself. A picture of a batch that cannot be
+    read gets a problem of its own and disturbs no other; a lone one answers its problem's status.
+    """
+    return await answer(request, model, top_k)
+
+
+@router.post("/top-k", summary="Rank digits", responses=RESPONSES, openapi_extra={"requestBody": REQUEST_BODY})
+async def rank(request: Request, model: ModelName = None, top_k: TopK = 5) -> Response:
+    """The same as `/v1/predict`, for those who want the ranking."""
+    return await answer(request, model, top_k)
+
+
+@dataclass(slots=True)
+class _Work:
+    """One request's pictures on their way: each has a frame or an error."""
+
+    uploads: Sequence[Upload]
+    frames: list[Frame | errors.DigitsError] = field(default_factory=list)
+    decode_s: float = 0.0
+    preprocess_s: float = 0.0
+    queue_s: float = 0.0
+    inference_s: float = 0.0
+
+
+async def answer(request: Request, model_name: str | None, top_k: int) -> Response:
+    """From a request to its response: admit, read, decode, frame, run, interpret."""
+    services = services_of(request)
+    model = services.registry.get(model_name)
+    model.classifier.check_top_k(top_k)
+    with services.images.ticket() as places, services.bodies.ticket() as body:
+        places.take(1)  # a service that is full says so before it reads the body
+        uploads = await read_uploads(request, services.settings, body)
+        started = time.monotonic()
+        places.take(len(uploads) - 1)
+        work = _Work(uploads)
+        await _frame_all(work, model.classifier, services)
+        probabilities = await _infer(work, model, deadline=started + services.settings.request_timeout_ms / 1000)
+        if len(uploads) == 1 and isinstance(work.frames[0], errors.DigitsError):
+            _count_refused(services, work.frames[0])
+            raise work.frames[0]
+        results = _results(work, probabilities, model.classifier, top_k, services)
+        total_s = time.monotonic() - started
+    return _response(request, results, work, total_s, model, services)
+
+
+async def _frame_all(work: _Work, classifier: DigitClassifier, services: Services) -> None:
+    loop = asyncio.get_running_loop()
+    limits = services.settings.picture_limits
+    for upload in work.uploads:
+        try:
+            picture = open_picture(upload.data, limits, is_csv=upload.is_csv)
+            if picture.pixels > INLINE_PIXELS:
+                frame, decode_s, preprocess_s = await loop.run_in_executor(services.decoders, _frame, picture, classifier)
+            else:
+                frame, decode_s, preprocess_s = _frame(picture, classifier)
+        except errors.PictureError as exc:
+            work.frames.append(exc)
+            continue
+        work.frames.append(frame)
+        work.decode_s += decode_s
+        work.preprocess_s += preprocess_s
+
+
+def _frame(picture: Picture, classifier: DigitClassifier) -> tuple[Frame, float, float]:
+    started = time.perf_counter()
+    grey = picture.decode()
+    decoded = time.perf_counter()
+    frame = classifier.frame(grey)
+    return frame, decoded - started, time.perf_counter() - decoded
+
+
+async def _infer(work: _Work, model: ServedModel, *, deadline: float) -> Floats:
+    """Probabilities (M, C) of the M pictures that have a frame, in order."""
+    images = [frame.image for frame in work.frames if isinstance(frame, Frame)]
+    if not images:
+        return np.empty((0, len(model.classifier.manifest.labels)), np.float32)
+    result = await model.batcher.submit(np.stack(images), deadline)
+    work.queue_s, work.inference_s = result.queue_s, result.inference_s
+    return result.probabilities
+
+
+def _results(
+    work: _Work, probabilities: Floats, classifier: DigitClassifier, top_k: int, services: Services
+) -> list[dict[str, Any]]:
+    rows = iter(probabilities)
+    results = []
+    for index, (upload, frame) in enumerate(zip(work.uploads, work.frames, strict=True)):
+        place = {"index": index, "filename": upload.filename}
+        if isinstance(frame, errors.DigitsError):
+            _count_refused(services, frame)
+            results.append(place | {"status": "error", "problem": problem_of(frame).model_dump(exclude_none=True)})
+        else:
+            prediction = classifier.interpret(next(rows), top_k)
+            services.metrics.predictions.labels(classifier.manifest.name, prediction.top_k[0].label).inc()
+            results.append(place | _prediction(prediction))
+    return results
+
+
+def _prediction(prediction: Prediction) -> dict[str, Any]:
+    return {
+        "status": "ok",
+        "label": prediction.label,
+        "probability": round(prediction.probability, PROBABILITY_DIGITS),
+        "abstained": prediction.abstained,
+        "reason": prediction.reason,
+        "top_k": [
+            {"label": ranked.label, "probability": round(ranked.probability, PROBABILITY_DIGITS)} for ranked in prediction.top_k
+        ],
+    }
+
+
+def _response(
+    request: Request, results: list[dict[str, Any]], work: _Work, total_s: float, model: ServedModel, services: Services
+) -> Response:
+    seconds = {
+        "decode": work.decode_s,
+        "preprocess": work.preprocess_s,
+        "queue": work.queue_s,
+        "inference": work.inference_s,
+        "total": total_s,
+    }
+    for stage, value in seconds.items():
+        services.metrics.stages[stage].observe(value)
+    content = {
+        "model": model.identity,
+        "request_id": request.state.request_id,
+        "predictions": results,
+        "timings_ms": {stage: round(value * 1000, 3) for stage, value in seconds.items()},
+    }
+    return Response(json.dumps(content, ensure_ascii=False), media_type="application/json")
+
+
+def _count_refused(services: Services, error: Exception) -> None:
+    services.metrics.refused_pictures.labels(problems.kind_of(error).slug).inc()

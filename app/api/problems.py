@@ -1,0 +1,176 @@
+"""Errors as RFC 9457 problem documents. ``TABLE`` is the only place where an error meets a status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.digits import errors
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_S: Final = 1
+
+
+class RequestError(errors.DigitsError):
+    """The HTTP request itself is at fault, whatever its pictures hold."""
+
+
+class EmptyBody(RequestError):
+    """The request has no body."""
+
+
+class MalformedMultipart(RequestError):
+    """The multipart body is not well-formed, or holds no picture."""
+
+
+class UnsupportedContentType(RequestError):
+    """The body is neither multipart, nor a picture, nor a CSV."""
+
+
+class BodyTooLarge(RequestError):
+    """The body has more bytes than the limit."""
+
+
+class TooManyFiles(RequestError):
+    """The request has more files than the limit."""
+
+
+class SlowBody(RequestError):
+    """The body did not arrive in time."""
+
+
+class ClientLeft(RequestError):
+    """The client closed the connection before its body was complete; nobody reads the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of problem: the last part of its ``type``, its status and its title."""
+
+    slug: str
+    status: int
+    title: str
+
+
+TABLE: Final[dict[type[Exception], Kind]] = {
+    EmptyBody: Kind("empty-body", 400, "The request has no body"),
+    errors.EmptyFile: Kind("empty-file", 400, "The file is empty"),
+    MalformedMultipart: Kind("malformed-multipart", 400, "The multipart body is malformed"),
+    ClientLeft: Kind("client-left", 400, "The client closed the connection"),
+    errors.UnknownModel: Kind("unknown-model", 404, "No such model"),
+    SlowBody: Kind("slow-body", 408, "The body arrived too slowly"),
+    BodyTooLarge: Kind("body-too-large", 413, "The body is too large"),
+    errors.FileTooLarge: Kind("file-too-large", 413, "The file is too large"),
+    errors.TooManyPixels: Kind("too-many-pixels", 413, "The picture has too many pixels"),
+    TooManyFiles: Kind("too-many-files", 413, "Too many files"),
+    UnsupportedContentType: Kind("unsupported-content-type", 415, "The content type is not supported"),
+    errors.UnsupportedFormat: Kind("unsupported-format", 415, "Not a known picture format"),
+    errors.BrokenPicture: Kind("broken-picture", 422, "The picture is damaged"),
+    errors.BrokenTable: Kind("broken-csv", 422, "The CSV is no picture"),
+    errors.BlankPicture: Kind("blank", 422, "The picture is blank"),
+    errors.InvalidTopK: Kind("invalid-parameter", 422, "A parameter is invalid"),
+    RequestValidationError: Kind("invalid-parameter", 422, "A parameter is invalid"),
+    errors.QueueFull: Kind("overloaded", 503, "The service is overloaded"),
+    errors.ShuttingDown: Kind("shutting-down", 503, "The service is stopping"),
+    errors.DeadlineExceeded: Kind("deadline-exceeded", 504, "The answer took too long"),
+}
+# What Starlette's router raises by itself.
+BY_STATUS: Final[dict[int, Kind]] = {
+    404: Kind("not-found", 404, "No such route"),
+    405: Kind("method-not-allowed", 405, "The method is not allowed here"),
+}
+NOT_READY: Final = Kind("not-ready", 503, "The service is not ready")
+INTERNAL: Final = Kind("internal", 500, "The service failed")
+# Every route may answer these.
+ANYWHERE: Final = (INTERNAL,)
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem document."""
+
+    type: str = Field(examples=["/problems/unsupported-format"], description="Names the kind of problem; stable.")
+    title: str = Field(examples=["Not a known picture format"], description="The kind of problem, for people.")
+    status: int = Field(examples=[415], description="The HTTP status; inside a batch, what this picture alone would get.")
+    detail: str = Field(examples=["The content is no picture of a known format."], description="This occurrence, for people.")
+    request_id: str | None = Field(None, description="Names the request in the service's logs.")
+
+
+def problem_of(error: Exception) -> Problem:
+    """The document for an error; one that is not in the table is an internal fault and tells nothing of its inside."""
+    kind = kind_of(error)
+    detail = str(error) if kind is not INTERNAL else "An unexpected fault; the service's log has it under the request id."
+    if isinstance(error, RequestValidationError):
+        detail = _parameters(error)
+    return problem(kind, detail)
+
+
+def kind_of(error: Exception) -> Kind:
+    """The table's entry for the error's class or the nearest of its bases."""
+    return next((TABLE[base] for base in type(error).__mro__ if base in TABLE), INTERNAL)
+
+
+def problem(kind: Kind, detail: str) -> Problem:
+    """A document of a kind."""
+    return Problem(type=f"/problems/{kind.slug}", title=kind.title, status=kind.status, detail=detail, request_id=None)
+
+
+def problem_response(document: Problem, request_id: str | None, headers: dict[str, str] | None = None) -> Response:
+    """A document as an answer; a 503 says when to try again."""
+    content = document.model_dump(exclude_none=True)
+    if request_id:
+        content["request_id"] = request_id
+    extra = dict(headers or {})
+    if document.status == 503:
+        extra["Retry-After"] = str(RETRY_AFTER_S)
+    return Response(json.dumps(content, ensure_ascii=False), document.status, extra, MEDIA_TYPE)
+
+
+def documented(*kinds: type[Exception] | Kind) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI ``responses`` for a route that may answer these kinds, made from the table."""
+    by_status: dict[int, list[Kind]] = {}
+    for kind in (*(TABLE[kind] if isinstance(kind, type) else kind for kind in kinds), *ANYWHERE):
+        same_status = by_status.setdefault(kind.status, [])
+        if kind not in same_status:
+            same_status.append(kind)
+    return {status: _described(kinds_of_status) for status, kinds_of_status in sorted(by_status.items())}
+
+
+def install(app: FastAPI) -> None:
+    """Let every known error answer with its problem."""
+
+    async def on_known_error(request: Request, error: Exception) -> Response:
+        return problem_response(problem_of(error), _request_id(request))
+
+    async def on_http_exception(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        kind = BY_STATUS.get(error.status_code, Kind("http-error", error.status_code, "The request failed"))
+        detail = f"{request.method} {request.url.path[:200]}: {error.detail}"
+        return problem_response(problem(kind, detail), _request_id(request), dict(error.headers or {}))
+
+    app.add_exception_handler(errors.DigitsError, on_known_error)
+    app.add_exception_handler(RequestValidationError, on_known_error)
+    app.add_exception_handler(HTTPException, on_http_exception)
+
+
+def _request_id(request: Request) -> str | None:
+    return request.scope.get("state", {}).get("request_id")
+
+
+def _parameters(error: RequestValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, part['loc'][1:]))}: {part['msg']}" for part in error.errors())
+
+
+def _described(kinds: Iterable[Kind]) -> dict[str, Any]:
+    kinds = list(kinds)
+    return {
+        "description": "; ".join(f"{kind.title} (`{kind.slug}`)" for kind in kinds),
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }

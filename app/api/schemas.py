@@ -1,0 +1,103 @@
+"""The wire's forms, for OpenAPI and for clients. Tests hold the real answers against them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from app.api.problems import Problem
+from app.digits.manifest import ModelManifest
+
+
+class ModelIdentity(BaseModel):
+    """Which model answered."""
+
+    name: str = Field(examples=["cnn"])
+    version: str = Field(examples=["1"])
+    sha256: str = Field(description="SHA-256 of the model's graph.")
+    provider: str = Field(examples=["CPUExecutionProvider"], description="The hardware that really ran it.")
+
+
+class RankedLabel(BaseModel):
+    """One place of the ranking."""
+
+    label: str = Field(examples=["7"])
+    probability: float = Field(ge=0, le=1, description="Calibrated: of all answers given with 0.9, about 90 % are right.")
+
+
+class PictureAnswer(BaseModel):
+    """A picture that was read."""
+
+    index: int = Field(ge=0, description="Position among the request's files.")
+    filename: str | None = Field(description="As it was sent; null for a raw body.")
+    status: Literal["ok"]
+    label: str | None = Field(description="The most probable label; null where the model abstains.")
+    probability: float = Field(ge=0, le=1, description="Of the most probable label.")
+    abstained: bool
+    reason: str | None = Field(description="Why the model abstains; null otherwise.")
+    top_k: list[RankedLabel] = Field(description="The ranking, most probable first; also when the model abstains.")
+
+
+class PictureProblem(BaseModel):
+    """A picture of a batch that could not be read; the others are not disturbed."""
+
+    index: int = Field(ge=0, description="Position among the request's files.")
+    filename: str | None = Field(description="As it was sent; null for a raw body.")
+    status: Literal["error"]
+    problem: Problem
+
+
+class Timings(BaseModel):
+    """Where the request's time went, in milliseconds."""
+
+    decode: float = Field(ge=0)
+    preprocess: float = Field(ge=0)
+    queue: float = Field(ge=0, description="Waiting for the session.")
+    inference: float = Field(ge=0, description="The runs that this request's pictures were part of.")
+    total: float = Field(ge=0, description="From the complete body to the answer.")
+
+
+class PredictAnswer(BaseModel):
+    """One result for each picture, in the order of the files."""
+
+    model: ModelIdentity
+    request_id: str
+    predictions: list[PictureAnswer | PictureProblem]
+    timings_ms: Timings
+
+
+class ModelInfo(BaseModel):
+    """A loaded model."""
+
+    name: str
+    default: bool = Field(description="Whether it answers when a request names no model.")
+    provider: str = Field(description="The hardware that really runs it.")
+    intra_op_threads: int = Field(description="CPU threads of one run.")
+    sha256: str = Field(description="SHA-256 of the model's graph.")
+    manifest: ModelManifest
+
+
+class ModelList(BaseModel):
+    """All loaded models, the default first."""
+
+    default: str
+    models: list[ModelInfo]
+
+
+class Probe(BaseModel):
+    """A probe's answer."""
+
+    status: Literal["ok"]
+
+
+class Health(BaseModel):
+    """The human summary."""
+
+    status: Literal["ready", "not ready"]
+    version: str = Field(description="Of the service.")
+    uptime_s: float
+    models: list[ModelIdentity] = Field(description="What answers.")
+    failed_models: dict[str, str] = Field(description="What could not be loaded, and why.")
+    queued_images: int
+    max_queued_images: int

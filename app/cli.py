@@ -1,0 +1,143 @@
+"""``digits serve | classify | models``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from app import logs
+from app.digits import manifest as manifests
+from app.digits.classifier import DEFAULT_TOP_K, DigitClassifier, Prediction
+from app.digits.errors import DigitsError, ModelMissing, PictureError
+from app.digits.image import decode
+from app.digits.session import ProviderName
+from app.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Reads handwritten digits from pictures. Settings come from DIGITS_* environment variables.",
+)
+
+
+@app.command()
+def serve() -> None:
+    """Serve HTTP on DIGITS_HOST:DIGITS_PORT."""
+    import uvicorn  # only this command needs the server
+
+    from app.main import create_app
+    from app.services import Services
+
+    settings = Settings()
+    logs.configure(settings.log_format, settings.log_level)
+    application = create_app(settings)
+    services: Services = application.state.services
+    services.registry.load_default()  # here, so that a bad model is one sentence and not a traceback of the server's
+    uvicorn.run(
+        application,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=settings.keep_alive_s,
+        timeout_graceful_shutdown=settings.shutdown_timeout_s,
+    )
+
+
+@app.command()
+def classify(
+    pictures: Annotated[list[Path], typer.Argument(help="Picture files: PNG, JPEG, WebP, BMP, GIF, TIFF, or 28×28 CSV.")],
+    model: Annotated[str | None, typer.Option(help="Model by name.", show_default="DIGITS_DEFAULT_MODEL")] = None,
+    top_k: Annotated[int, typer.Option(help="How many labels to rank.")] = DEFAULT_TOP_K,
+    probability: Annotated[bool, typer.Option("--probability", help="Print the probabilities too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a picture.")] = False,
+    device: Annotated[ProviderName, typer.Option(help="Hardware.")] = "auto",
+) -> None:
+    """Read pictures without a server; one that cannot be read is reported and the exit code is 1."""
+    settings = Settings()
+    classifier = _load(settings, model or settings.default_model, device)
+    classifier.check_top_k(top_k)
+    failed = False
+    for path in pictures:
+        try:
+            prediction = _classify(classifier, path, top_k, settings)
+        except (PictureError, OSError) as exc:
+            failed = True
+            print(f"{path}: {_reason(exc)}", file=sys.stderr)
+            continue
+        print(_as_json(path, prediction) if as_json else _as_line(path, prediction, top_k, probability))
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def models() -> None:
+    """List the models that are there, with what their cards say."""
+    folder = Settings().models_dir
+    table = Table("model", "version", "test accuracy", "multiply-adds", "bytes", "sha256")
+    for path in sorted(folder.glob(f"[!.]*/{manifests.MANIFEST_FILE}")):
+        manifest = manifests.read(path.parent)
+        manifests.verify(path.parent, manifest)
+        test = manifest.metrics.get("test")
+        accuracy = f"{test.accuracy:.2%}" if test else "unknown"
+        cost = manifest.cost
+        table.add_row(manifest.name, manifest.version, accuracy, f"{cost.macs:,}", f"{cost.bytes:,}", manifest.sha256[:12])
+    if not table.row_count:
+        raise ModelMissing(f"There is no model in {folder}; set DIGITS_MODELS_DIR, or make one with `make train`.")
+    Console().print(table)
+
+
+def main() -> int:
+    """Run the command line; a known fault is one sentence on stderr and exit code 1."""
+    try:
+        app()
+    except DigitsError as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        return 1
+    except ValidationError as exc:
+        for part in exc.errors(include_url=False):
+            print(f"error: DIGITS_{'_'.join(map(str, part['loc'])).upper()}: {part['msg']}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _load(settings: Settings, name: str, device: ProviderName) -> DigitClassifier:
+    folder = settings.models_dir / name
+    classifier = DigitClassifier.load(folder, provider=device, intra_op_threads=settings.intra_op_threads)
+    classifier.self_test(folder)
+    return classifier
+
+
+def _classify(classifier: DigitClassifier, path: Path, top_k: int, settings: Settings) -> Prediction:
+    data = path.read_bytes()
+    grey = decode(data, settings.picture_limits, is_csv=path.suffix.lower() == ".csv")
+    image = classifier.frame(grey).image
+    return classifier.interpret(classifier.infer(image[None]).probabilities[0], top_k)
+
+
+def _as_line(path: Path, prediction: Prediction, top_k: int, probability: bool) -> str:
+    if not probability:
+        return f"{path}: {prediction.label}"
+    return f"{path}: " + "  ".join(f"{ranked.label} {ranked.probability:.2%}" for ranked in prediction.top_k[:top_k])
+
+
+def _as_json(path: Path, prediction: Prediction) -> str:
+    ranking = [{"label": ranked.label, "probability": ranked.probability} for ranked in prediction.top_k]
+    return json.dumps({"picture": str(path), "label": prediction.label, "top_k": ranking}, ensure_ascii=False)
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

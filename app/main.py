@@ -1,0 +1,107 @@
+"""The only wiring place: settings in, app out. No module-level state."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Final
+
+from fastapi import FastAPI
+
+from app import __version__
+from app.api import docs, health, middleware, models, predict, problems
+from app.digits.classifier import DigitClassifier
+from app.metrics import Metrics
+from app.serving.admission import Room
+from app.serving.registry import Loader, Registry
+from app.services import Services
+from app.settings import Settings
+
+# Two decodes of 25 megapixels take about 200 MB together; a third waits.
+LARGE_DECODES: Final = 2
+DESCRIPTION: Final = """\
+Reads handwritten digits from pictures and says how sure it is. Send a picture of any size, any common format and either
+polarity; the service finds the ink, frames it as the model was trained, and answers calibrated probabilities.
+
+```
+curl -F files=@samples/7.png http://127.0.0.1:8000/v1/predict
+```
+
+Errors are [problem documents](https://www.rfc-editor.org/rfc/rfc9457) (`application/problem+json`).
+"""
+
+
+def create_app(settings: Settings | None = None, *, load: Loader | None = None) -> FastAPI:
+    """Put the rooms together.
+
+    Args:
+        settings: read from the environment if None.
+        load: makes a classifier of a model folder; tests pass a fake that computes.
+
+    Returns:
+        The app; its lifespan loads the models, the default one before the first request.
+    """
+    settings = settings or Settings()
+    services = _services(settings, load)
+    app = FastAPI(
+        title="Digits",
+        version=__version__,
+        description=DESCRIPTION,
+        license_info={"name": "MIT"},
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if settings.docs_enabled else None,
+    )
+    app.state.services = services
+    for group in (predict, models, health):
+        app.include_router(group.router)
+    if settings.docs_enabled:
+        docs.install(app)
+    problems.install(app)
+    app.add_middleware(middleware.RequestContext, metrics=services.metrics)
+    return app
+
+
+def _services(settings: Settings, load: Loader | None) -> Services:
+    metrics = Metrics()
+    registry = Registry(
+        settings.models_dir,
+        names=settings.models,
+        default=settings.default_model,
+        load=load
+        or functools.partial(DigitClassifier.load, provider=settings.provider, intra_op_threads=settings.intra_op_threads),
+        max_batch_images=settings.max_batch_images,
+        on_batch=metrics.count_batch,
+    )
+    return Services(
+        settings=settings,
+        registry=registry,
+        metrics=metrics,
+        images=Room(settings.max_queued_images, "images"),
+        bodies=Room(settings.max_inflight_body_bytes, "bytes of requests"),
+        decoders=ThreadPoolExecutor(LARGE_DECODES, thread_name_prefix="decoder"),
+    )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    registry = services.registry
+    registry.load_default()
+    others = asyncio.create_task(asyncio.to_thread(_load_others, services))
+    try:
+        yield
+    finally:
+        await others
+        registry.close()
+        services.decoders.shutdown()
+
+
+def _load_others(services: Services) -> None:
+    services.registry.load_others()
+    for model in services.registry.served:
+        services.metrics.model_info.labels(*model.identity.values()).set(1)

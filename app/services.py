@@ -1,0 +1,42 @@
+"""What the routes share: made once by ``create_app``, found on the app's state, no globals."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+
+from app.metrics import Metrics
+from app.serving.admission import Room
+from app.serving.registry import Registry
+from app.settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    """The service's parts.
+
+    Attributes:
+        settings: all settings.
+        registry: the loaded models.
+        metrics: what is counted.
+        images: room for images admitted and not yet answered.
+        bodies: room for bytes of bodies in flight.
+        decoders: threads for pictures too large to decode on the event loop.
+    """
+
+    settings: Settings
+    registry: Registry
+    metrics: Metrics
+    images: Room
+    bodies: Room
+    decoders: ThreadPoolExecutor
+    started: float = field(default_factory=time.monotonic)
+
+
+def services_of(request: Request) -> Services:
+    """The services of the app that this request came to."""
+    services: Services = request.app.state.services
+    return services
