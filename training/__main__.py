@@ -18,7 +18,7 @@ from app.digits.manifest import Metrics
 from training import evaluate as evaluation
 from training.calibrate import expected_calibration_error, fit_temperature
 from training.console import Bar
-from training.data import Split, SplitName, data_dir, load_split
+from training.data import Split, SplitName, load_split
 from training.errors import TrainingError
 from training.export import export as export_run
 from training.export import load_checked

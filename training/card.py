@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from app.digits.manifest import Metrics, ModelManifest
 from training.runs import RunRecord
 
@@ -21,9 +23,10 @@ This file (seed {seed}, the best of its recipe by validation), measured through 
 
 {seeds}
 
-Accuracy is the share of pictures whose most probable label is the true one. The interval is Wilson's. ECE is the top-label expected
-calibration error over 15 equal-mass bins; a perfectly calibrated model of this accuracy would show about {floor:.2%} on the
-test split by chance alone. The test split decided nothing: the recipe was chosen, the temperature fitted and the seed picked on validation.
+Accuracy is the share of pictures whose most probable label is the true one. The interval is Wilson's. ECE is the top-label
+expected calibration error over 15 equal-mass bins; a perfectly calibrated model of this accuracy would show about
+{floor:.2%} on the test split by chance alone. The test split decided nothing: recipe, temperature and seed were chosen on
+validation.
 
 Measure it again: `python -m training evaluate models/{name} --split test`
 
@@ -35,30 +38,32 @@ Measure it again: `python -m training evaluate models/{name} --split test`
 
 ## How it was made
 
-- Data: MNIST (Y. LeCun, C. Cortes, C. J. C. Burges); 55,000 of its training pictures (SHA-256 `{data_sha}…`), 5,000 held out for
-  validation, stratified, split seed 0.
-- Network `{arch}` ({epochs} epochs, batch size {batch_size}); every hyperparameter is in `run.json`, the curves in `history.csv`.
+- Data: MNIST (Y. LeCun, C. Cortes, C. J. C. Burges): 55,000 of its training pictures (SHA-256 `{data_sha}…`); the other
+  5,000 are the validation split, stratified, drawn with seed 0.
+- Network `{arch}`, {epochs} epochs, batch size {batch_size}; every hyperparameter is in `run.json`, the curves in
+  `history.csv`.
 - Commit `{commit}`, torch {torch}, on {device}.
-- Temperature {temperature:.4f}, fitted on validation, inside the graph. torch and ONNX Runtime differ by at most {parity:.1e} in any logit
-  over {parity_n} pictures.
+- Temperature {temperature:.4f}, fitted on validation, inside the graph. Over {parity_n} pictures torch and ONNX Runtime
+  differ by at most {parity:.1e} in any logit.
 - Make it again: `{command}`
 
 ## Where it fails
 
 It knows MNIST's digits: one digit in the picture, Western forms. Pictures are framed by `{preprocessing}` version
-{preprocessing_version} first, which wants even paper; shadows, ruled lines and several digits in one picture mislead it. It does not abstain:
-a letter or a chicken gets a digit too, often with a high probability.
+{preprocessing_version} first, which wants even paper; shadows, ruled lines and several digits in one picture mislead it. It
+does not abstain: a letter or a chicken gets a digit too, often with a high probability.
 
 Licence: {licence}.
 """
 
 
-def render(manifest: ModelManifest, record: RunRecord, ece_floor: float) -> str:
+def render(manifest: ModelManifest, record: RunRecord, seeds: Sequence[int], ece_floor: float) -> str:
     """The card's Markdown.
 
     Args:
         manifest: of the shipped folder, with metrics.
         record: of the run that made it.
+        seeds: of all runs of the recipe.
         ece_floor: test ECE of a perfectly calibrated model of this accuracy (see ``calibrate``).
     """
     return CARD.format(
@@ -82,9 +87,7 @@ def render(manifest: ModelManifest, record: RunRecord, ece_floor: float) -> str:
         temperature=manifest.temperature,
         parity=manifest.parity.max_abs_logit_diff,
         parity_n=manifest.parity.n,
-        command=f'make train MODEL={manifest.name} SEEDS="{" ".join(str(seed) for seed in range(manifest.seeds.n))}"'
-        if manifest.seeds
-        else f"make train MODEL={manifest.name} SEEDS={record.seed}",
+        command=f'make train MODEL={manifest.name} SEEDS="{" ".join(map(str, seeds))}"',
         preprocessing=manifest.preprocessing.name,
         preprocessing_version=manifest.preprocessing.version,
         licence=manifest.licence,
@@ -102,6 +105,6 @@ def _seeds(manifest: ModelManifest) -> str:
         return "The recipe was run with one seed; its spread is not known."
     seeds = manifest.seeds
     return (
-        f"The recipe over {seeds.n} seeds: **{seeds.mean:.2%} ± {seeds.std:.2%}** on the test split (mean and standard deviation; "
-        "`seeds/*.json` are the runs)."
+        f"The recipe over {seeds.n} seeds: **{seeds.mean:.2%} ± {seeds.std:.2%}** on the test split "
+        "(mean and standard deviation; `seeds/*.json` are the runs)."
     )

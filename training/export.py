@@ -13,7 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from app.digits import manifest as manifests
 from app.digits.classifier import DigitClassifier
 from app.digits.image import decode
-from app.digits.manifest import Cost, GoldenCase, ModelManifest, Parity, Preprocessing, Source, Tensor as InputTensor
+from app.digits.manifest import Cost, GoldenCase, ModelManifest, Parity, Preprocessing, Source
+from app.digits.manifest import Tensor as InputTensor
 from app.digits.preprocessing import PREPROCESSINGS
 from app.digits.session import INPUT, OUTPUTS, OrtSession
 from training.data import LABELS, Split

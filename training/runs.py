@@ -1,4 +1,7 @@
-"""A run's folder: ``checkpoint.pt``, ``run.json`` and ``history.csv``, each replaced atomically so a kill leaves the last good one."""
+"""A run's folder: ``checkpoint.pt``, ``run.json`` and ``history.csv``.
+
+Each is replaced atomically, so a kill or a full disk leaves the last good one.
+"""
 
 from __future__ import annotations
 

@@ -55,7 +55,8 @@ def ship(runs: Sequence[RunFolder], splits: Splits, models: Path) -> Path:
     manifest = _final_manifest(best, candidates, version=_next_version(target))
     write_manifest(partial, manifest)
     _write_records(partial, best, candidates)
-    (partial / "MODEL_CARD.md").write_text(render(manifest, best.record, best.ece_floor), encoding="utf-8")
+    seeds = sorted(candidate.record.seed for candidate in candidates)
+    (partial / "MODEL_CARD.md").write_text(render(manifest, best.record, seeds, best.ece_floor), encoding="utf-8")
     load_checked(partial)
     _swap(partial, target)
     return target

@@ -57,7 +57,8 @@ def draw_digit(
         size: side of the picture in pixels.
         thickness: of the pen, as a share of the side.
         slant: horizontal shear; positive leans to the right.
-        ink, paper: grey levels 0–255.
+        ink: grey level of the pen, 0–255.
+        paper: grey level around it, 0–255.
 
     Returns:
         uint8 (size, size).

@@ -125,7 +125,7 @@ class Trainer:
         self.validation = data.validation
         self.steps = max(1, len(self.labels) // recipe.batch_size)
         torch.manual_seed(seed)
-        self.network = build(recipe.arch, len(LABELS)).to(device, memory_format=torch.channels_last)
+        self.network = build(recipe.arch, len(LABELS)).to(device).to(memory_format=torch.channels_last)
         self.average = AveragedModel(self.network, avg_fn=_moving_average(recipe.ema_decay), use_buffers=True)
         self.optimizer = torch.optim.AdamW(_parameter_groups(self.network, recipe.weight_decay), lr=recipe.learning_rate)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -166,7 +166,7 @@ class Trainer:
             logits = self.network(inputs)
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.label_smoothing)
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.schedule.step()
         self.average.update_parameters(self.network)
@@ -194,7 +194,7 @@ def predict(network: nn.Module, split: Split, device: torch.device) -> Tensor:
     was_training = network.training
     network.eval()
     with torch.inference_mode():
-        batches = torch.from_numpy(split.images).unsqueeze(1).split(EVALUATION_BATCH)
+        batches = torch.split(torch.from_numpy(split.images).unsqueeze(1), EVALUATION_BATCH)
         logits = torch.cat([network(batch.to(device).float() / 255).cpu() for batch in batches])
     network.train(was_training)
     return logits
