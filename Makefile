@@ -1,0 +1,93 @@
+# Everything a person or CI does with this project. `make` or `make help` lists it.
+
+PYTHON ?= python3.11
+MODEL ?= cnn
+SEEDS ?= 0 1 2
+MODELS_DIR ?= models
+IMAGE ?= digits:dev
+PORT ?= $(or $(DIGITS_PORT),8000)
+
+BIN := .venv/bin
+RUNS := $(foreach seed,$(SEEDS),runs/$(MODEL)-$(seed))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+## The virtual environment grows with what is asked of it: service, then dev, then training.
+
+.venv/pyvenv.cfg:
+	$(PYTHON) -m venv .venv
+
+.venv/service.stamp: requirements/service.txt pyproject.toml | .venv/pyvenv.cfg
+	$(BIN)/pip install --quiet --require-hashes -r requirements/service.txt
+	$(BIN)/pip install --quiet --no-deps -e .
+	@touch $@
+
+.venv/dev.stamp: requirements/dev.txt .venv/service.stamp
+	$(BIN)/pip install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv/training.stamp: requirements/training.txt .venv/dev.stamp
+	$(BIN)/pip install --quiet --require-hashes -r requirements/training.txt
+	@touch $@
+
+.PHONY: install
+install: .venv/training.stamp ## Install everything, training and tests too
+
+.PHONY: serve
+serve: .venv/service.stamp ## Serve the shipped model on DIGITS_PORT (8000)
+	DIGITS_LOG_FORMAT=$(or $(DIGITS_LOG_FORMAT),console) $(BIN)/digits serve
+
+.PHONY: test
+test: .venv/training.stamp ## Run all tests; those that miss MNIST, an engine or a browser say so
+	$(BIN)/python -m pytest
+
+.PHONY: test-service
+test-service: .venv/dev.stamp ## Run the service's tests; installs no torch
+	$(BIN)/python -m pytest --ignore tests/training
+
+.PHONY: check
+check: .venv/training.stamp ## Lint, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: format
+format: .venv/dev.stamp ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: train
+train: .venv/training.stamp ## Train, calibrate, export and ship MODEL (cnn) over SEEDS ("0 1 2"); goes on after a kill
+	for seed in $(SEEDS); do $(BIN)/python -m training train --recipe $(MODEL) --seed $$seed --resume || exit 1; done
+	for run in $(RUNS); do $(BIN)/python -m training calibrate $$run && $(BIN)/python -m training export $$run || exit 1; done
+	$(BIN)/python -m training ship $(RUNS) --models $(MODELS_DIR)
+
+.PHONY: evaluate
+evaluate: .venv/training.stamp ## Measure models/MODEL on the test split, as it is served
+	$(BIN)/python -m training evaluate $(MODELS_DIR)/$(MODEL) --split test
+
+.PHONY: load-test
+load-test: .venv/dev.stamp ## Load a running service for 10 s from 16 clients
+	$(BIN)/python -m benchmarks.load --url http://127.0.0.1:$(PORT)/v1/predict --clients 16 --seconds 10 samples/*.png
+
+.PHONY: image
+image: ## Build the container image
+	docker build -t $(IMAGE) .
+
+.PHONY: lock
+lock: ## Write requirements/*.txt anew from pyproject.toml (needs uv)
+	$(LOCK) -o requirements/service.txt
+	$(LOCK) --extra dev -c requirements/service.txt -o requirements/dev.txt
+	$(LOCK) --extra dev --extra training -c requirements/dev.txt -o requirements/training.txt
+
+LOCK = uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock"
+
+.PHONY: clean
+clean: ## Remove the virtual environment and caches; runs and data stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
