@@ -72,8 +72,9 @@ def train(
 @app.command()
 def calibrate(run: RunArgument, data_dir: DataOption = None) -> None:
     """Fit the temperature on validation."""
-    folder, split = RunFolder(run), load_split("validation", data_dir)
+    folder = RunFolder(run)
     record = folder.load_record()
+    split = load_split("validation", data_dir)
     logits = predict(trained_network(record, folder), split, torch.device("cpu"))
     temperature = fit_temperature(logits.numpy(), split.labels)
     folder.save_record(record.model_copy(update={"temperature": temperature}))
@@ -86,7 +87,9 @@ def calibrate(run: RunArgument, data_dir: DataOption = None) -> None:
 @app.command()
 def export(run: RunArgument, data_dir: DataOption = None) -> None:
     """Write the run's model folder: ONNX graph, golden cases, manifest."""
-    console.print(f"Exported: {export_run(RunFolder(run), load_split('validation', data_dir))}")
+    folder = RunFolder(run)
+    folder.load_record()  # a wrong folder is named before MNIST is read
+    console.print(f"Exported: {export_run(folder, load_split('validation', data_dir))}")
 
 
 @app.command()

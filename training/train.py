@@ -128,8 +128,10 @@ class Trainer:
         self.network = build(recipe.arch, len(LABELS)).to(device).to(memory_format=torch.channels_last)
         self.average = AveragedModel(self.network, avg_fn=_moving_average(recipe.ema_decay), use_buffers=True)
         self.optimizer = torch.optim.AdamW(_parameter_groups(self.network, recipe.weight_decay), lr=recipe.learning_rate)
+        # OneCycleLR divides by the length of its warm-up less one step, so a toy run gets a schedule longer than itself.
+        total_steps = max(self.steps * recipe.epochs, 10)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, recipe.learning_rate, total_steps=self.steps * recipe.epochs, pct_start=0.2
+            self.optimizer, recipe.learning_rate, total_steps=total_steps, pct_start=0.2
         )
 
     def run_epoch(self, epoch: int, progress: Progress) -> Epoch:

@@ -1,0 +1,122 @@
+"""The whole way, from checkpoint to a model folder that the service loads, on digits that our own code draws."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from app.digits import manifest as manifests
+from app.digits.classifier import DigitClassifier
+from app.digits.manifest import Metrics
+from tests.training.drawn import drawn_split
+from training.calibrate import fit_temperature
+from training.errors import TrainingError
+from training.evaluate import evaluate, probabilities_of
+from training.export import export
+from training.recipe import Recipe
+from training.runs import RunFolder
+from training.ship import Splits, ship
+from training.strokes import as_png
+from training.train import Data, predict, train, trained_network
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def splits(data: Data) -> Splits:
+    return {"train": data.train, "validation": data.validation, "test": drawn_split(seed=3, per_digit=8)}
+
+
+@pytest.fixture(scope="module")
+def runs(data: Data, quick_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> list[RunFolder]:
+    folders = [RunFolder(tmp_path_factory.mktemp(f"seed-{seed}")) for seed in (0, 1)]
+    for seed, folder in enumerate(folders):
+        record = train(quick_recipe, data, folder, name="cnn", seed=seed, device=CPU)
+        logits = predict(trained_network(record, folder), data.validation, CPU).numpy()
+        folder.save_record(record.model_copy(update={"temperature": fit_temperature(logits, data.validation.labels)}))
+        export(folder, data.validation)
+    return folders
+
+
+@pytest.fixture(scope="module")
+def shipped(runs: list[RunFolder], splits: Splits, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return ship(runs, splits, tmp_path_factory.mktemp("models"))
+
+
+def test_exported_graph_answers_as_torch_does(runs: list[RunFolder], data: Data) -> None:
+    folder = runs[0]
+    record = folder.load_record()
+    classifier = DigitClassifier.load(folder.path / "cnn", provider="cpu")
+    expected = predict(trained_network(record, folder), data.validation, CPU).numpy()
+    for size in (1, 3, len(data.validation)):
+        output = classifier.infer(data.validation.images[:size, None])
+        np.testing.assert_allclose(output.logits, expected[:size], atol=1e-3)
+        np.testing.assert_allclose(output.probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_exported_graph_names_no_path_of_this_machine(runs: list[RunFolder]) -> None:
+    graph = (runs[0].path / "cnn" / manifests.MODEL_FILE).read_bytes()
+    assert str(Path(__file__).parents[2]).encode() not in graph
+    assert b"site-packages" not in graph
+
+
+def test_export_of_an_uncalibrated_run_says_what_to_do(data: Data, quick_recipe: Recipe, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    train(quick_recipe.model_copy(update={"epochs": 1}), data, folder, name="cnn", seed=0, device=CPU)
+    with pytest.raises(TrainingError, match="training calibrate"):
+        export(folder, data.validation)
+
+
+def test_shipped_folder_loads_passes_its_self_test_and_reads_what_it_learnt(shipped: Path, splits: Splits) -> None:
+    classifier = DigitClassifier.load(shipped, provider="cpu")
+    classifier.self_test(shipped)
+    test = splits["test"]
+    answers = classifier.classify([as_png(picture) for picture in test.images])
+    right = np.mean([answer.label == str(label) for answer, label in zip(answers, test.labels, strict=True)])
+    assert right == pytest.approx(classifier.manifest.metrics["test"].accuracy)
+    assert right > 0.8
+
+
+def test_shipped_seed_is_the_best_by_validation(shipped: Path, runs: list[RunFolder]) -> None:
+    def preference(metrics: Metrics) -> tuple[float, float]:
+        return metrics.accuracy, -metrics.nll
+
+    measured = {run.load_record().seed: run.load_record().metrics["validation"] for run in runs}
+    best = max(measured, key=lambda seed: preference(measured[seed]))
+    assert manifests.read(shipped).source.seed == best
+
+
+def test_shipped_seeds_are_the_mean_of_the_committed_runs(shipped: Path) -> None:
+    accuracies = [
+        json.loads(path.read_text())["metrics"]["test"]["accuracy"] for path in sorted((shipped / "seeds").glob("*.json"))
+    ]
+    seeds = manifests.read(shipped).seeds
+    assert seeds is not None
+    assert seeds.n == len(accuracies) == 2
+    assert seeds.mean == pytest.approx(np.mean(accuracies), abs=1e-6)
+
+
+def test_ship_again_counts_the_version_up_and_leaves_nothing_behind(
+    runs: list[RunFolder], splits: Splits, tmp_path: Path
+) -> None:
+    for expected in ("1", "2"):
+        assert manifests.read(ship(runs, splits, tmp_path)).version == expected
+    assert [path.name for path in tmp_path.iterdir()] == ["cnn"]
+
+
+def test_ship_of_two_runs_with_one_seed_is_refused(runs: list[RunFolder], splits: Splits, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(runs[0].path, copy)
+    with pytest.raises(TrainingError, match="same seed"):
+        ship([runs[0], RunFolder(copy)], splits, tmp_path / "models")
+
+
+def test_evaluate_counts_what_the_classifier_answers(shipped: Path, splits: Splits) -> None:
+    classifier = DigitClassifier.load(shipped, provider="cpu")
+    metrics = evaluate(classifier, splits["test"])
+    hits = (probabilities_of(classifier, splits["test"]).argmax(axis=1) == splits["test"].labels).mean()
+    assert metrics.accuracy == pytest.approx(hits, abs=1e-6)
+    assert metrics.interval[0] <= metrics.accuracy <= metrics.interval[1]
