@@ -1,0 +1,70 @@
+# The service: app/ and the shipped models on locked requirements. No torch, no compiler, no shell needed to run it.
+#
+#   docker build --tag digits . && docker run --rm --publish 8000:8000 digits
+#
+# PYTHON_VERSION may carry a patch release or stand for any Python that the requirements are locked for.
+ARG PYTHON_VERSION=3.11
+
+FROM python:${PYTHON_VERSION}-slim-bookworm AS build
+
+# pip of the base installs into the environment from outside, so that the environment has no pip of its own.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    --mount=type=bind,source=requirements/service.txt,target=/tmp/requirements.txt \
+    python -m venv --without-pip /opt/venv && \
+    pip --disable-pip-version-check --python /opt/venv/bin/python install \
+        --only-binary :all: --require-hashes --no-compile --requirement /tmp/requirements.txt
+
+# The wheels' own tests stay behind. Bytecode is made here, as the root file system is read-only at run time; it is trusted
+# unchecked, since nothing can change the sources, and so holds no file times.
+RUN find /opt/venv/lib -depth -type d -name tests -exec rm -r {} + && \
+    python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib
+
+COPY app /srv/digits/app
+COPY models /srv/digits/models
+COPY LICENSE docker/healthcheck.py /srv/digits/
+
+# Modes: whoever cloned with a strict umask gets the same image.
+RUN python -m compileall -q --invalidation-mode unchecked-hash /srv/digits && \
+    chmod -R u=rwX,go=rX /srv/digits
+
+FROM python:${PYTHON_VERSION}-slim-bookworm
+
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    # The user has no entry in /etc/passwd and no home; a library that insists on one gets the tmpfs.
+    HOME=/tmp \
+    # Since 1.29 the wheel reports home unless told not to.
+    ORT_DISABLE_TELEMETRY=1 \
+    DIGITS_HOST=0.0.0.0 \
+    DIGITS_PORT=8000
+
+WORKDIR /srv/digits
+# From what changes least to what changes most; each is a layer that does not depend on the one before.
+COPY --link --from=build /opt/venv /opt/venv
+COPY --link --from=build /srv/digits/models models
+COPY --link --from=build /srv/digits/app app
+COPY --link --from=build /srv/digits/LICENSE /srv/digits/healthcheck.py ./
+
+# The base has no bytecode of the standard library: keep that of the modules which the service imports. Also the first sign
+# of a requirement that is missing.
+RUN PYTHONDONTWRITEBYTECODE= python -c "import app.cli, app.main, http.client, uvicorn.protocols.http.httptools_impl"
+
+USER 10001:10001
+EXPOSE 8000
+# Liveness: whoever acts on it restarts the container. -I and -S skip what the question does not need.
+HEALTHCHECK --interval=15s --timeout=3s --start-period=30s --start-interval=500ms --retries=3 \
+    CMD ["python", "-I", "-S", "healthcheck.py", "/livez"]
+# Exec form: Python is process 1 and gets SIGTERM itself.
+CMD ["python", "-m", "app.cli", "serve"]
+
+# Last, so that a new commit alone reuses every layer.
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG CREATED=unknown
+LABEL org.opencontainers.image.title="Digits" \
+      org.opencontainers.image.description="Reads handwritten digits from pictures over HTTP" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version=$VERSION \
+      org.opencontainers.image.revision=$REVISION \
+      org.opencontainers.image.created=$CREATED
