@@ -1,0 +1,1 @@
+"""Measurements of the service from outside; nothing here is imported by it."""
