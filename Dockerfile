@@ -48,14 +48,14 @@ COPY --link --from=build /srv/digits/LICENSE /srv/digits/healthcheck.py ./
 
 # The base has no bytecode of the standard library: keep that of the modules which the service imports. Also the first sign
 # of a requirement that is missing.
-RUN PYTHONDONTWRITEBYTECODE= python -c "import app.cli, app.main, http.client, uvicorn.protocols.http.httptools_impl"
+RUN env --unset=PYTHONDONTWRITEBYTECODE python -c "import app.cli, app.main, http.client, uvicorn.protocols.http.httptools_impl"
 
 USER 10001:10001
 EXPOSE 8000
 # Liveness: whoever acts on it restarts the container. -I and -S skip what the question does not need.
 HEALTHCHECK --interval=15s --timeout=3s --start-period=30s --start-interval=500ms --retries=3 \
     CMD ["python", "-I", "-S", "healthcheck.py", "/livez"]
-# Exec form: Python is process 1 and gets SIGTERM itself.
+# Exec form: no shell stands between SIGTERM and Python.
 CMD ["python", "-m", "app.cli", "serve"]
 
 # Last, so that a new commit alone reuses every layer.

@@ -150,9 +150,12 @@ def test_image_is_small(docker: Docker, image: str, measured: list[str]) -> None
     assert ours <= MOST_BYTES_ABOVE_BASE
 
 
-def test_sigterm_ends_it_with_exit_code_0(docker: Docker, run_image: RunImage, measured: list[str]) -> None:
+@pytest.mark.parametrize("options", [(), ("--init",)], ids=["as process 1", "under an init"])
+def test_sigterm_ends_it_with_exit_code_0(
+    docker: Docker, run_image: RunImage, measured: list[str], options: tuple[str, ...]
+) -> None:
     started = time.monotonic()
-    name = run_image("--publish", "127.0.0.1::8000")
+    name = run_image("--publish", "127.0.0.1::8000", *options)
     wait_until_ready(f"http://{docker('port', name, '8000/tcp')}")
     ready_s = time.monotonic() - started
     stopping = time.monotonic()
