@@ -159,7 +159,11 @@ def _fitted(ink: Grey) -> Grey:
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     resampling = Image.Resampling.BOX if scale < 0.5 else Image.Resampling.BICUBIC
     scaled = np.asarray(Image.fromarray(ink).resize(size, resampling)).astype(np.float32)
-    return np.rint(scaled * (255.0 / max(float(scaled.max()), 1.0))).astype(np.uint8)
+    darkest = float(scaled.max())
+    if not darkest:  # specks so faint and far apart that averaging leaves nothing of them
+        raise BlankPicture("No ink stands out from the paper.")
+    fitted: Grey = np.rint(scaled * (255.0 / darkest)).astype(np.uint8)
+    return fitted
 
 
 def _centred(ink: Grey) -> Grey:
@@ -174,7 +178,7 @@ def _centred(ink: Grey) -> Grey:
 
 
 def _centre_of_mass(ink: Grey) -> tuple[float, float]:
-    """x and y of the ink's centre of mass, in pixel positions."""
+    """X and y of the ink's centre of mass, in pixel positions."""
     mass = ink.astype(np.float64)
     total = mass.sum()
     return float(mass.sum(axis=0) @ np.arange(ink.shape[1]) / total), float(mass.sum(axis=1) @ np.arange(ink.shape[0]) / total)

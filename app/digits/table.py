@@ -34,12 +34,13 @@ def parse(data: bytes) -> NDArray[np.uint8]:
         BrokenTable: not text, not 28×28, or a cell that is not a number from 0 to 255.
     """
     rows = [_SEPARATOR.split(line) for line in _text(data).splitlines() if line.strip(",; \t")]
-    if len(rows) == SIDE + 1:  # a header row, of words or of column numbers
+    if len(rows) == SIDE + 1 and _is_header(rows[0]):
         rows = rows[1:]
     if len(rows) != SIDE:
         raise BrokenTable(f"The CSV has {len(rows)} rows; a picture has {SIDE}.")
     values = np.array([_row(number, cells) for number, cells in enumerate(rows, start=1)])
-    return np.rint(values * 255 if values.max() <= 1 else values).astype(np.uint8)
+    grey: NDArray[np.uint8] = np.rint(values * 255 if values.max() <= 1 else values).astype(np.uint8)
+    return grey
 
 
 def _text(data: bytes) -> str:
@@ -49,6 +50,15 @@ def _text(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         raise BrokenTable("The CSV is not UTF-8 text.") from exc
+
+
+def _is_header(cells: list[str]) -> bool:
+    """Words, or numbers that count the columns; a row of pixels too many must not be dropped without a word."""
+    try:
+        numbers = [float(cell) for cell in cells]
+    except ValueError:
+        return True
+    return numbers == [numbers[0] + column for column in range(SIDE)]
 
 
 def _row(number: int, cells: list[str]) -> list[float]:
