@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import logging
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.digits import errors
+
+log = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 1
@@ -140,13 +142,21 @@ def documented(*kinds: type[Exception] | Kind) -> dict[int | str, dict[str, Any]
         same_status = by_status.setdefault(kind.status, [])
         if kind not in same_status:
             same_status.append(kind)
-    return {status: _described(kinds_of_status) for status, kinds_of_status in sorted(by_status.items())}
+    described: dict[int | str, dict[str, Any]] = {
+        status: _described("; ".join(f"{kind.title} (`{kind.slug}`)" for kind in same_status))
+        for status, same_status in sorted(by_status.items())
+    }
+    # Also keeps FastAPI from adding a 422 in a form of its own, which this service never answers.
+    described["default"] = _described("Any other problem")
+    return described
 
 
 def install(app: FastAPI) -> None:
     """Let every known error answer with its problem."""
 
     async def on_known_error(request: Request, error: Exception) -> Response:
+        if kind_of(error) is INTERNAL:  # the answer tells nothing, so the log must
+            log.error("unexpected fault", exc_info=error)
         return problem_response(problem_of(error), _request_id(request))
 
     async def on_http_exception(request: Request, error: Exception) -> Response:
@@ -161,16 +171,16 @@ def install(app: FastAPI) -> None:
 
 
 def _request_id(request: Request) -> str | None:
-    return request.scope.get("state", {}).get("request_id")
+    request_id: str | None = request.scope.get("state", {}).get("request_id")
+    return request_id
 
 
 def _parameters(error: RequestValidationError) -> str:
     return "; ".join(f"{'.'.join(map(str, part['loc'][1:]))}: {part['msg']}" for part in error.errors())
 
 
-def _described(kinds: Iterable[Kind]) -> dict[str, Any]:
-    kinds = list(kinds)
+def _described(description: str) -> dict[str, Any]:
     return {
-        "description": "; ".join(f"{kind.title} (`{kind.slug}`)" for kind in kinds),
+        "description": description,
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
