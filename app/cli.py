@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -36,6 +38,8 @@ def serve() -> None:
     from app.main import create_app
     from app.services import Services
 
+    # uvicorn drains, then raises the signal again for whoever handled it before; the default would end in a failure's code.
+    signal.signal(signal.SIGTERM, _end)
     settings = Settings()
     logs.configure(settings.log_format, settings.log_level)
     application = create_app(settings)
@@ -108,6 +112,10 @@ def main() -> int:
             print(f"error: DIGITS_{'_'.join(map(str, part['loc'])).upper()}: {part['msg']}", file=sys.stderr)
         return 1
     return 0
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 def _load(settings: Settings, name: str, device: ProviderName) -> DigitClassifier:

@@ -48,6 +48,7 @@ def configure(log_format: Literal["json", "console"], level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    logging.captureWarnings(True)  # Pillow's about damaged files, which would break up the JSON lines
 
 
 def _time(record: logging.LogRecord) -> str:
