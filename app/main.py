@@ -15,9 +15,9 @@ from app import __version__
 from app.api import docs, health, middleware, models, predict, problems
 from app.digits.classifier import DigitClassifier
 from app.metrics import Metrics
+from app.services import Services
 from app.serving.admission import Room
 from app.serving.registry import Loader, Registry
-from app.services import Services
 from app.settings import Settings
 
 # Two decodes of 25 megapixels take about 200 MB together; a third waits.

@@ -65,7 +65,7 @@ class RequestContext:
 
         try:
             await self.app(scope, receive, send_with_headers)
-        except Exception as exc:  # noqa: BLE001 - the outermost edge: whatever it is, the client gets a problem document
+        except Exception as exc:
             log.exception("unexpected fault")
             if status == 0:
                 await problem_response(problem_of(exc), request_id)(scope, receive, send_with_headers)

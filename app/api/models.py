@@ -7,8 +7,8 @@ from fastapi import APIRouter, Request
 from app.api.problems import documented
 from app.api.schemas import ModelInfo, ModelList
 from app.digits import errors
-from app.serving.registry import ServedModel
 from app.services import services_of
+from app.serving.registry import ServedModel
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 

@@ -22,8 +22,8 @@ from app.digits.classifier import DigitClassifier, Prediction
 from app.digits.image import Picture, open_picture
 from app.digits.preprocessing import Frame
 from app.digits.session import Floats
-from app.serving.registry import ServedModel
 from app.services import Services, services_of
+from app.serving.registry import ServedModel
 
 # Above this many pixels a picture is decoded on a thread: 512 × 512 take about 3 ms, which the event loop can spare.
 INLINE_PIXELS: Final = 512 * 512

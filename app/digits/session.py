@@ -1,4 +1,4 @@
-"""What runs a model's graph. ``ModelSession`` is the protocol; ``OrtSession`` runs ONNX Runtime, the tests' fake computes too."""
+"""What runs a model's graph: ``ModelSession`` is the protocol, ``OrtSession`` runs ONNX Runtime; the tests' fake computes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.digits.threads import available_cpus
 
 # Since 1.29 the Linux wheel starts a telemetry thread and writes under HOME unless this is set before the import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-import onnxruntime as ort  # noqa: E402
+import onnxruntime as ort
 
 ProviderName = Literal["auto", "cpu", "cuda"]
 Images = NDArray[np.uint8]

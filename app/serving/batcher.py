@@ -54,7 +54,7 @@ class Batcher:
         *,
         name: str,
         max_batch_images: int,
-        on_batch: Callable[[int], None] = lambda size: None,
+        on_batch: Callable[[int], None] = lambda _images: None,
     ) -> None:
         """Start the thread.
 

@@ -22,7 +22,7 @@ Loader = Callable[[Path], DigitClassifier]
 class BatchObserver(Protocol):
     """Told the model and the size of each run."""
 
-    def __call__(self, model: str, images: int) -> None: ...
+    def __call__(self, model: str, images: int, /) -> None: ...
 
 
 class ServedModel:
@@ -59,7 +59,7 @@ class Registry:
         default: str,
         load: Loader = DigitClassifier.load,
         max_batch_images: int = 32,
-        on_batch: BatchObserver = lambda model, images: None,
+        on_batch: BatchObserver = lambda _model, _images: None,
     ) -> None:
         """Nothing is loaded yet.
 
