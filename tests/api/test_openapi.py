@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.api.problems import MEDIA_TYPE
+from tests.client import Api
+
+ROUTES = {
+    ("post", "/v1/predict"),
+    ("post", "/v1/top-k"),
+    ("get", "/v1/models"),
+    ("get", "/v1/models/{name}"),
+    ("get", "/livez"),
+    ("get", "/readyz"),
+    ("get", "/health"),
+    ("get", "/metrics"),
+}
+
+
+@pytest.fixture(scope="module")
+def schema(api: Api) -> dict[str, Any]:
+    content: dict[str, Any] = api.get("/openapi.json").json()
+    return content
+
+
+def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            yield method, path, operation
+
+
+def _references(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(target := node.get("$ref"), str):
+            yield target
+        for value in node.values():
+            yield from _references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _references(value)
+
+
+def test_openapi_lists_every_route(schema: dict[str, Any]) -> None:
+    assert {(method, path) for method, path, _ in _operations(schema)} == ROUTES
+
+
+def test_openapi_references_resolve(schema: dict[str, Any]) -> None:
+    references = set(_references(schema))
+    assert references
+    for reference in references:
+        node: Any = schema
+        for part in reference.removeprefix("#/").split("/"):
+            node = node[part]
+
+
+def test_openapi_errors_are_problems_and_nothing_else(schema: dict[str, Any]) -> None:
+    assert not {"HTTPValidationError", "ValidationError"} & set(schema["components"]["schemas"])
+    for method, path, operation in _operations(schema):
+        for status, response in operation["responses"].items():
+            if status != "200":
+                assert list(response["content"]) == [MEDIA_TYPE], (method, path, status)
+
+
+@pytest.mark.parametrize("path", ["/v1/predict", "/v1/top-k"])
+def test_openapi_predict_tells_every_way_to_send(schema: dict[str, Any], path: str) -> None:
+    operation = schema["paths"][path]["post"]
+    assert {"multipart/form-data", "image/png", "image/jpeg", "text/csv"} <= set(operation["requestBody"]["content"])
+    assert {parameter["name"] for parameter in operation["parameters"]} == {"model", "top_k"}
+    answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    assert answer == {"$ref": "#/components/schemas/PredictAnswer"}
+
+
+def test_openapi_every_operation_has_a_summary_and_a_description(schema: dict[str, Any]) -> None:
+    for _, path, operation in _operations(schema):
+        assert operation["summary"], path
+        assert operation["description"], path

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+
+from app.digits.errors import DeadlineExceeded, ModelBroken, ShuttingDown
+from app.digits.session import Images
+from app.serving.batcher import Answer, Batcher
+from tests.fakes import FakeSession
+
+pytestmark = pytest.mark.anyio
+
+MAX_BATCH_IMAGES = 4
+
+
+@pytest.fixture
+async def batcher(session: FakeSession) -> AsyncIterator[Batcher]:
+    batcher = Batcher(session.run, name="test", max_batch_images=MAX_BATCH_IMAGES)
+    yield batcher
+    session.gate.set()
+    await asyncio.to_thread(batcher.close)
+
+
+def _images(count: int, seed: int = 0) -> Images:
+    return np.random.default_rng(seed).integers(0, 256, (count, 1, 28, 28)).astype(np.uint8)
+
+
+def _submit(batcher: Batcher, images: Images, *, within_s: float = 5) -> asyncio.Task[Answer]:
+    return asyncio.create_task(batcher.submit(images, time.monotonic() + within_s))
+
+
+async def _occupy(batcher: Batcher, session: FakeSession) -> asyncio.Task[Answer]:
+    """Hold the session with a lone image until ``session.gate`` is set."""
+    session.gate.clear()
+    session.entered.clear()
+    task = _submit(batcher, _images(1, seed=99))
+    await asyncio.sleep(0)
+    assert await asyncio.to_thread(session.entered.wait, 5)
+    return task
+
+
+def _assert_answers(answer: Answer, images: Images) -> None:
+    np.testing.assert_allclose(answer.probabilities, FakeSession().run(images).probabilities, rtol=1e-5)
+
+
+async def test_submit_lone_request_does_not_wait(batcher: Batcher) -> None:
+    waits = [(await _submit(batcher, _images(1))).queue_s for _ in range(20)]
+    assert sorted(waits)[10] < 0.005  # a timer for company would show in every one
+
+
+async def test_submit_while_session_is_busy_merges_what_queued(batcher: Batcher, session: FakeSession) -> None:
+    tasks = [await _occupy(batcher, session), *(_submit(batcher, _images(1, seed)) for seed in range(3))]
+    await asyncio.sleep(0)
+    session.gate.set()
+    answers = await asyncio.gather(*tasks)
+    assert session.sizes == [1, 3]
+    for seed, answer in enumerate(answers[1:]):
+        _assert_answers(answer, _images(1, seed))
+
+
+async def test_submit_one_after_another_merges_nothing(batcher: Batcher, session: FakeSession) -> None:
+    for seed in range(3):
+        await _submit(batcher, _images(2, seed))
+    assert session.sizes == [2, 2, 2]
+
+
+async def test_submit_request_that_no_longer_fits_runs_next(batcher: Batcher, session: FakeSession) -> None:
+    tasks = [await _occupy(batcher, session), *(_submit(batcher, _images(3, seed)) for seed in range(2))]
+    await asyncio.sleep(0)
+    session.gate.set()
+    for seed, answer in enumerate((await asyncio.gather(*tasks))[1:]):
+        _assert_answers(answer, _images(3, seed))
+    assert session.sizes == [1, 3, 3]
+
+
+async def test_submit_more_than_a_batch_is_split_in_order(batcher: Batcher, session: FakeSession) -> None:
+    images = _images(2 * MAX_BATCH_IMAGES + 1)
+    answer = await _submit(batcher, images)
+    _assert_answers(answer, images)
+    assert sum(session.sizes) == len(images)
+    assert max(session.sizes) <= MAX_BATCH_IMAGES
+
+
+async def test_submit_many_at_once_each_gets_its_own_answer(batcher: Batcher, session: FakeSession) -> None:
+    requests = [_images(1 + seed % 6, seed) for seed in range(60)]
+    answers = await asyncio.gather(*(_submit(batcher, images) for images in requests))
+    for images, answer in zip(requests, answers, strict=True):
+        _assert_answers(answer, images)
+    assert sum(session.sizes) == sum(map(len, requests))
+    assert max(session.sizes) <= MAX_BATCH_IMAGES
+
+
+async def test_submit_session_fails_fails_this_batch_only(batcher: Batcher, session: FakeSession) -> None:
+    session.fault = RuntimeError("a secret of the inside")
+    tasks = [_submit(batcher, _images(1)), _submit(batcher, _images(2))]
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        assert isinstance(result, ModelBroken)
+        assert "secret" not in str(result)
+    session.fault = None
+    _assert_answers(await _submit(batcher, _images(1)), _images(1))
+
+
+async def test_submit_known_error_reaches_the_caller_as_it_is(batcher: Batcher, session: FakeSession) -> None:
+    session.fault = ModelBroken("The graph failed.")
+    with pytest.raises(ModelBroken, match="The graph failed"):
+        await _submit(batcher, _images(1))
+
+
+async def test_submit_deadline_passed_raises_and_never_runs(batcher: Batcher, session: FakeSession) -> None:
+    occupant = await _occupy(batcher, session)
+    late = _submit(batcher, _images(2), within_s=0.02)
+    with pytest.raises(DeadlineExceeded):
+        await late
+    session.gate.set()
+    await occupant
+    _assert_answers(await _submit(batcher, _images(3)), _images(3))
+    assert session.sizes == [1, 3]
+
+
+async def test_submit_deadline_passed_while_the_loop_is_busy_never_runs(batcher: Batcher, session: FakeSession) -> None:
+    occupant = await _occupy(batcher, session)
+    late = _submit(batcher, _images(2), within_s=0.01)
+    await asyncio.sleep(0)
+    time.sleep(0.02)  # noqa: ASYNC251 - the loop must not see the deadline before the batcher's thread does
+    session.gate.set()
+    time.sleep(0.05)  # noqa: ASYNC251
+    assert session.sizes == [1]
+    with pytest.raises(DeadlineExceeded):
+        await late
+    await occupant
+
+
+async def test_submit_caller_leaves_its_images_never_run(batcher: Batcher, session: FakeSession) -> None:
+    occupant = await _occupy(batcher, session)
+    left, stayed = _submit(batcher, _images(2)), _submit(batcher, _images(1))
+    await asyncio.sleep(0)
+    left.cancel()
+    await asyncio.gather(left, return_exceptions=True)
+    session.gate.set()
+    await asyncio.gather(occupant, stayed)
+    assert left.cancelled()
+    assert session.sizes == [1, 1]
+
+
+async def test_close_finishes_what_is_queued_then_refuses(batcher: Batcher, session: FakeSession) -> None:
+    tasks = [await _occupy(batcher, session), _submit(batcher, _images(1)), _submit(batcher, _images(4))]
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(asyncio.to_thread(batcher.close))
+    session.gate.set()
+    _assert_answers((await asyncio.gather(*tasks))[2], _images(4))
+    await closing
+    with pytest.raises(ShuttingDown):
+        await _submit(batcher, _images(1))
+
+
+async def test_on_batch_is_told_the_size_of_each_run(session: FakeSession) -> None:
+    told: list[int] = []
+    batcher = Batcher(session.run, name="told", max_batch_images=MAX_BATCH_IMAGES, on_batch=told.append)
+    await _submit(batcher, _images(6))
+    await asyncio.to_thread(batcher.close)
+    assert sorted(told) == sorted(session.sizes) == [2, 4]

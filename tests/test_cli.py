@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app import cli
+from app.digits.classifier import DigitClassifier
+from app.settings import PROJECT
+from tests import pictures
+from tests.fakes import change_one_byte, make_model_folder, read_manifest, write_manifest
+
+SEVEN = PROJECT / "samples/7.png"
+
+
+def _altered(folder: Path) -> None:
+    change_one_byte(folder / "model.onnx")
+
+
+def _newer(folder: Path) -> None:
+    write_manifest(folder, read_manifest(folder) | {"schema_version": 2})
+
+
+def _missing(folder: Path) -> None:
+    folder.rename(folder.with_name("elsewhere"))
+
+
+def _environment(**settings: str) -> dict[str, str]:
+    return os.environ | {f"DIGITS_{name}": value for name, value in settings.items()}
+
+
+@pytest.mark.parametrize(
+    ("damage", "what", "remedy"),
+    [
+        (_missing, "no model folder 'cnn'", "DIGITS_MODELS_DIR"),
+        (_altered, "model.onnx of model 'cnn' was altered", "restore the folder"),
+        (_newer, "manifest schema 2", "upgrade the service"),
+    ],
+)
+def test_serve_bad_default_model_ends_with_one_sentence(
+    tmp_path: Path, damage: Callable[[Path], None], what: str, remedy: str
+) -> None:
+    damage(make_model_folder(tmp_path))
+    command = [sys.executable, "-m", "app.cli", "serve"]
+    environment = _environment(MODELS_DIR=str(tmp_path), PORT="0")
+    ended = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    (line,) = ended.stderr.splitlines()
+    assert what in line
+    assert remedy in line
+
+
+@contextmanager
+def _server(log: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "app.cli", "serve"]
+    with log.open("wb") as stderr:
+        server = subprocess.Popen(command, cwd=PROJECT, env=_environment(PORT=str(port)), stderr=stderr)
+    try:
+        yield server, f"http://127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait(timeout=10)
+
+
+def _wait_until_ready(url: str, server: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 20
+    while time.monotonic() < until and server.poll() is None:
+        try:
+            if httpx.get(f"{url}/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    pytest.fail("the server is not ready")
+
+
+def test_serve_real_model_answers_and_sigterm_ends_it_well(tmp_path: Path, shipped: DigitClassifier) -> None:
+    log = tmp_path / "log"
+    with _server(log) as (server, url):
+        _wait_until_ready(url, server)
+        response = httpx.post(f"{url}/v1/predict", files={"files": SEVEN.read_bytes()}, headers={"x-request-id": "seven"})
+        malformed = httpx.post(f"{url}/v1/predict", content=pictures.SVG, headers={"content-type": "image/svg+xml"})
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(timeout=20) == 0
+    (prediction,) = response.json()["predictions"]
+    (expected,) = shipped.classify([SEVEN.read_bytes()])
+    assert prediction["label"] == expected.label
+    assert prediction["probability"] == pytest.approx(expected.probability, abs=1e-4)
+    assert malformed.status_code == 415
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert "seven" in [line.get("request_id") for line in lines]
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """``digits`` with these arguments, in this process: its exit code."""
+    monkeypatch.setattr(sys, "argv", ["digits", *arguments])
+    try:
+        return cli.main()
+    except SystemExit as exc:
+        return int(exc.code or 0)
+
+
+def test_classify_pictures_prints_a_line_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shipped: DigitClassifier
+) -> None:
+    paths = [PROJECT / f"samples/{digit}.png" for digit in (3, 7)]
+    assert _run(monkeypatch, "classify", *map(str, paths), "--device", "cpu") == 0
+    expected = [prediction.label for prediction in shipped.classify([path.read_bytes() for path in paths])]
+    assert capsys.readouterr().out.splitlines() == [f"{path}: {label}" for path, label in zip(paths, expected, strict=True)]
+
+
+def test_classify_probability_prints_the_ranking(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(monkeypatch, "classify", str(SEVEN), "--probability", "--top-k", "2") == 0
+    assert capsys.readouterr().out.count("%") == 2
+
+
+def test_classify_json_is_one_object_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    table = tmp_path / "seven.csv"
+    table.write_bytes(pictures.csv())
+    assert _run(monkeypatch, "classify", str(SEVEN), str(table), "--json") == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [answer["picture"] for answer in answers] == [str(SEVEN), str(table)]
+    assert all(answer["label"] == answer["top_k"][0]["label"] for answer in answers)
+
+
+def test_classify_bad_picture_is_told_and_the_others_are_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    text = tmp_path / "notes.png"
+    text.write_text("My notes.")
+    assert _run(monkeypatch, "classify", str(tmp_path / "absent.png"), str(text), str(SEVEN)) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{SEVEN}: ")
+    absent, unsupported = err.splitlines()
+    assert "No such file" in absent
+    assert "known format" in unsupported
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["classify", str(SEVEN), "--model", "absent"], "'absent' has no manifest.json"),
+        (["classify", str(SEVEN), "--top-k", "11"], "top_k is 11"),
+    ],
+)
+def test_command_known_fault_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert _run(monkeypatch, *arguments) == 1
+    out, err = capsys.readouterr()
+    assert (out, len(err.splitlines())) == ("", 1)
+    assert err.startswith("error: ")
+    assert message in err
+
+
+def test_command_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("DIGITS_PORT", "many")
+    assert _run(monkeypatch, "models") == 1
+    assert capsys.readouterr().err.startswith("error: DIGITS_PORT: ")
+
+
+def test_models_lists_what_is_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    make_model_folder(tmp_path, "small")
+    monkeypatch.setenv("DIGITS_MODELS_DIR", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    assert _run(monkeypatch, "models") == 0
+    out = capsys.readouterr().out
+    for shown in ("small", "50.00%", "7,840"):
+        assert shown in out
+
+
+def test_models_empty_folder_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DIGITS_MODELS_DIR", str(tmp_path))
+    assert _run(monkeypatch, "models") == 1
+    assert "make train" in capsys.readouterr().err
+
+
+def test_main_without_a_command_shows_them_all(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    _run(monkeypatch)
+    shown = "".join(capsys.readouterr())
+    for command in ("serve", "classify", "models"):
+        assert command in shown

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app import logs
+
+
+@pytest.fixture
+def _logging_restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    logging.captureWarnings(False)
+    root.handlers, root.level = handlers, level
+
+
+def _record(message: str = "hello", **extra: object) -> logging.LogRecord:
+    record = logging.makeLogRecord({"msg": message, "levelname": "WARNING", "levelno": logging.WARNING, "name": "app.test"})
+    record.__dict__.update(extra)
+    return record
+
+
+def _json(record: logging.LogRecord) -> dict[str, Any]:
+    line = logs.JsonFormatter().format(record)
+    assert "\n" not in line
+    entry: dict[str, Any] = json.loads(line)
+    return entry
+
+
+def test_json_line_has_what_and_when() -> None:
+    entry = _json(_record("two\nlines", status=200, path="/ü"))
+    time = entry.pop("time")
+    assert time.endswith("+00:00")
+    assert entry == {"level": "warning", "logger": "app.test", "message": "two\nlines", "status": 200, "path": "/ü"}
+
+
+def test_json_line_carries_the_bound_request_id() -> None:
+    token = logs.request_id.set("abc")
+    try:
+        assert _json(_record())["request_id"] == "abc"
+    finally:
+        logs.request_id.reset(token)
+    assert "request_id" not in _json(_record())
+
+
+def test_json_line_value_that_is_no_json_is_told_as_text() -> None:
+    assert _json(_record(model=object))["model"] == str(object)
+
+
+@pytest.mark.parametrize("formatter", [logs.JsonFormatter(), logs.ConsoleFormatter()])
+def test_format_exception_is_in_it(formatter: logging.Formatter) -> None:
+    try:
+        raise RuntimeError("went wrong")
+    except RuntimeError:
+        record = _record(exc_info=sys.exc_info())
+    assert "RuntimeError: went wrong" in formatter.format(record)
+
+
+def test_console_line_is_for_people() -> None:
+    line = logs.ConsoleFormatter().format(_record(status=200))
+    assert line.endswith("warning hello status=200")
+
+
+@pytest.mark.usefixtures("_logging_restored")
+def test_configure_sends_lines_of_its_level_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json", "warning")
+    logging.getLogger("app").info("too quiet")
+    logging.getLogger("uvicorn.error").warning("loud enough")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("from a library", stacklevel=1)
+    out, err = capsys.readouterr()
+    loud, warning = (json.loads(line)["message"] for line in err.splitlines())
+    assert loud == "loud enough"
+    assert "from a library" in warning
+    assert out == ""
