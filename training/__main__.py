@@ -113,7 +113,7 @@ def ship(
     splits: dict[SplitName, Split] = {name: load_split(name, data_dir) for name in get_args(SplitName)}
     target = ship_runs([RunFolder(run) for run in runs], splits, models)
     console.print(f"Shipped: {target}")
-    console.print((target / "MODEL_CARD.md").read_text(encoding="utf-8"), highlight=False, markup=False)
+    console.print((target / "MODEL_CARD.md").read_text(encoding="utf-8"), highlight=False, markup=False, soft_wrap=True)
 
 
 def _split(name: str) -> SplitName:
