@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 MODEL ?= cnn
 SEEDS ?= 0 1 2
 MODELS_DIR ?= models
-IMAGE ?= digits:dev
+IMAGE ?= digits:latest
 PORT ?= $(or $(DIGITS_PORT),8000)
 
 BIN := .venv/bin
@@ -76,8 +76,14 @@ load-test: .venv/dev.stamp ## Load a running service for 10 s from 16 clients
 	$(BIN)/python -m benchmarks.load --url http://127.0.0.1:$(PORT)/v1/predict --clients 16 --seconds 10 samples/*.png
 
 .PHONY: image
-image: ## Build the container image
-	docker build -t $(IMAGE) .
+image: ## Build the container image (DIGITS_BUILD_NETWORK=host where a build needs the host's network)
+	docker build --network $(or $(DIGITS_BUILD_NETWORK),default) --tag $(IMAGE) \
+		--build-arg VERSION=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' app/__init__.py) \
+		--build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(git show -s --format=%cI HEAD) .
+
+.PHONY: image-test
+image-test: .venv/dev.stamp ## Build the image and test it on a running engine
+	$(BIN)/python -m pytest tests/container
 
 .PHONY: lock
 lock: ## Write requirements/*.txt anew from pyproject.toml (needs uv)

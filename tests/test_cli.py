@@ -2,13 +2,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -19,6 +15,7 @@ from app.digits.classifier import DigitClassifier
 from app.settings import PROJECT
 from tests import pictures
 from tests.fakes import change_one_byte, make_model_folder, read_manifest, write_manifest
+from tests.server import Server
 
 SEVEN = PROJECT / "samples/7.png"
 
@@ -61,46 +58,18 @@ def test_serve_bad_default_model_ends_with_one_sentence(
     assert remedy in line
 
 
-@contextmanager
-def _server(log: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "app.cli", "serve"]
-    with log.open("wb") as stderr:
-        server = subprocess.Popen(command, cwd=PROJECT, env=_environment(PORT=str(port)), stderr=stderr)
-    try:
-        yield server, f"http://127.0.0.1:{port}"
-    finally:
-        server.kill()
-        server.wait(timeout=10)
-
-
-def _wait_until_ready(url: str, server: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 20
-    while time.monotonic() < until and server.poll() is None:
-        try:
-            if httpx.get(f"{url}/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    pytest.fail("the server is not ready")
-
-
 def test_serve_real_model_answers_and_sigterm_ends_it_well(tmp_path: Path, shipped: DigitClassifier) -> None:
-    log = tmp_path / "log"
-    with _server(log) as (server, url):
-        _wait_until_ready(url, server)
-        response = httpx.post(f"{url}/v1/predict", files={"files": SEVEN.read_bytes()}, headers={"x-request-id": "seven"})
-        malformed = httpx.post(f"{url}/v1/predict", content=pictures.SVG, headers={"content-type": "image/svg+xml"})
-        server.send_signal(signal.SIGTERM)
-        assert server.wait(timeout=20) == 0
+    with Server(tmp_path / "log") as server:
+        predict = f"{server.url}/v1/predict"
+        response = httpx.post(predict, files={"files": SEVEN.read_bytes()}, headers={"x-request-id": "seven"})
+        malformed = httpx.post(predict, content=pictures.SVG, headers={"content-type": "image/svg+xml"})
+        assert server.stop() == 0
     (prediction,) = response.json()["predictions"]
     (expected,) = shipped.classify([SEVEN.read_bytes()])
     assert prediction["label"] == expected.label
     assert prediction["probability"] == pytest.approx(expected.probability, abs=1e-4)
     assert malformed.status_code == 415
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    lines = [json.loads(line) for line in server.log.splitlines()]
     assert "seven" in [line.get("request_id") for line in lines]
 
 

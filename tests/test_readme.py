@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from app.digits import manifest as manifests
 from app.settings import PROJECT, Settings
@@ -76,11 +77,13 @@ def test_readme_commands_are_all_of_a_kind_that_is_tested() -> None:
 
 def test_readme_training_commands_parse() -> None:
     pytest.importorskip("torch", reason="torch is not installed (make install)")
+    from training.__main__ import app
+
     for command in starting_with("python -m training"):
-        subcommand = shlex.split(command)[3]
-        shown = shell(f"COLUMNS=200 python -m training {subcommand} --help")
-        assert shown.returncode == 0
-        assert all(flag in shown.stdout for flag in shlex.split(command) if flag.startswith("--"))
+        _, _, _, subcommand, *arguments = shlex.split(command)
+        shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [subcommand, "--help"])
+        assert shown.exit_code == 0
+        assert all(flag in shown.stdout for flag in arguments if flag.startswith("--"))
 
 
 def test_readme_settings_table_is_the_settings() -> None:

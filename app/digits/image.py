@@ -31,8 +31,8 @@ SIGNATURES: Final[tuple[tuple[bytes, str], ...]] = (
     (b"GIF89a", "GIF"),
     (b"II*\x00", "TIFF"),
     (b"MM\x00*", "TIFF"),
-    (b"BM", "BMP"),
 )
+BMP_HEADER_SIZES: Final = (12, 40, 52, 56, 64, 108, 124)
 KNOWN_FORMATS: Final = "PNG, JPEG, WebP, BMP, GIF, TIFF, or a CSV of 28×28 numbers"
 
 # What Pillow's decoders raise on damaged files; ValueError and IndexError come from headers that lie, struct.error and
@@ -103,6 +103,8 @@ def sniff(data: bytes) -> str | None:
     """Pillow's name of the format that the first bytes announce; None if they announce none that we read."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
+    if data[:2] == b"BM":  # too short to tell a picture from text; the size of the header that follows is one of a few
+        return "BMP" if int.from_bytes(data[14:18], "little") in BMP_HEADER_SIZES else None
     return next((name for signature, name in SIGNATURES if data.startswith(signature)), None)
 
 

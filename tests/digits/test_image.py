@@ -111,6 +111,7 @@ def test_open_picture_more_bytes_than_limit_is_refused() -> None:
     [
         (b"", errors.EmptyFile),
         (b"My notes, of Tuesday.", errors.UnsupportedFormat),
+        (b"BMI is a number about bodies.", errors.UnsupportedFormat),
         (pictures.SVG, errors.UnsupportedFormat),
         (b"%PDF-1.7", errors.UnsupportedFormat),
         (b"\x00\x00\x00\x1cftypavif", errors.UnsupportedFormat),
