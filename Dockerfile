@@ -8,10 +8,10 @@ ARG PYTHON_VERSION=3.11
 FROM python:${PYTHON_VERSION}-slim-bookworm AS build
 
 # pip of the base installs into the environment from outside, so that the environment has no pip of its own.
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     --mount=type=bind,source=requirements/service.txt,target=/tmp/requirements.txt \
     python -m venv --without-pip /opt/venv && \
-    pip --disable-pip-version-check --python /opt/venv/bin/python install \
+    pip --cache-dir /var/cache/pip --disable-pip-version-check --python /opt/venv/bin/python install \
         --only-binary :all: --require-hashes --no-compile --requirement /tmp/requirements.txt
 
 # The wheels' own tests stay behind. Bytecode is made here, as the root file system is read-only at run time; it is trusted
