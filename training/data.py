@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torchvision.datasets import MNIST
 
+from app.digits.preprocessing import mnist_frame
 from training.errors import TrainingError
+from training.strokes import draw_by_hand
 
 SplitName = Literal["train", "validation", "test"]
 
@@ -43,6 +45,14 @@ class Split:
     def first(self, count: int | None) -> Split:
         """The first ``count`` pictures (all of them for None), for a quick look or a test."""
         return Split(self.images[:count], self.labels[:count])
+
+
+def drawn_split(count: int) -> Split:
+    """Digits of rare forms that our own code draws (``training.strokes``), framed as served; the same ones every time."""
+    random = np.random.default_rng(SPLIT_SEED)
+    labels = np.arange(count, dtype=np.int64) % len(LABELS)
+    images = [mnist_frame(draw_by_hand(LABELS[label], random)).image[0] for label in labels]
+    return Split(np.stack(images), labels)
 
 
 def data_dir() -> Path:

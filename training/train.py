@@ -11,19 +11,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
 from training.augment import augment
-from training.data import LABELS, Split, fingerprint
+from training.data import LABELS, Split, drawn_split, fingerprint
 from training.errors import TrainingError
 from training.networks import build
 from training.recipe import Recipe
 from training.runs import Epoch, RunFolder, RunRecord, git_commit, now, provenance
 
 EVALUATION_BATCH = 500
+DRAWN = 6000  # how many different drawn digits there are to choose from
 
 
 class Progress(Protocol):
@@ -120,10 +122,14 @@ class Trainer:
 
     def __init__(self, recipe: Recipe, data: Data, *, seed: int, device: torch.device) -> None:
         self.recipe, self.seed, self.device = recipe, seed, device
-        self.images = torch.from_numpy(data.train.images).unsqueeze(1).to(device)  # uint8 (N, 1, 28, 28)
-        self.labels = torch.from_numpy(data.train.labels).to(device)
+        self.real = len(data.train)
+        drawn = drawn_split(min(DRAWN, self.real)) if recipe.drawn_share else data.train.first(0)
+        images = np.concatenate([data.train.images, drawn.images])  # the real ones first, then the drawn
+        self.images = torch.from_numpy(images).unsqueeze(1).to(device)  # uint8 (N, 1, 28, 28)
+        self.labels = torch.from_numpy(np.concatenate([data.train.labels, drawn.labels])).to(device)
         self.validation = data.validation
-        self.steps = max(1, len(self.labels) // recipe.batch_size)
+        self.drawn_an_epoch = round(recipe.drawn_share * self.real)
+        self.steps = max(1, (self.real + self.drawn_an_epoch) // recipe.batch_size)
         torch.manual_seed(seed)
         self.network = build(recipe.arch, len(LABELS)).to(device).to(memory_format=torch.channels_last)
         self.average = AveragedModel(self.network, avg_fn=_moving_average(recipe.ema_decay), use_buffers=True)
@@ -139,7 +145,7 @@ class Trainer:
         started = time.perf_counter()
         torch.manual_seed(self.seed * 1_000_003 + epoch + 1)
         self.network.train()
-        order = torch.randperm(len(self.labels)).to(self.device)
+        order = self._order().to(self.device)
         loss_sum = torch.zeros((), device=self.device)
         correct = torch.zeros((), device=self.device)
         for step in range(self.steps):
@@ -156,11 +162,17 @@ class Trainer:
             epoch=epoch + 1,
             learning_rate=self.optimizer.param_groups[0]["lr"],
             train_loss=float(loss_sum) / self.steps,
-            train_accuracy=float(correct) / (self.steps * min(self.recipe.batch_size, len(self.labels))),
+            train_accuracy=float(correct) / (self.steps * min(self.recipe.batch_size, len(order))),
             validation_loss=float(F.cross_entropy(logits, truth)),
             validation_accuracy=float((logits.argmax(dim=1) == truth).float().mean()),
             seconds=round(time.perf_counter() - started, 2),
         )
+
+    def _order(self) -> Tensor:
+        """Every real picture once and the drawn ones' share, mixed."""
+        drawn = torch.randint(self.real, max(len(self.labels), self.real + 1), (self.drawn_an_epoch,))
+        order = torch.cat([torch.arange(self.real), drawn])
+        return order[torch.randperm(len(order))]
 
     def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         inputs = augment(images.float() / 255, self.recipe).contiguous(memory_format=torch.channels_last)

@@ -3,7 +3,7 @@ import torch
 from training.augment import augment
 from training.recipe import Recipe
 
-STILL = Recipe(rotation_deg=0, scale=0, shear=0, translation_px=0, elastic_px=0)
+STILL = Recipe(rotation_deg=0, scale=0, shear=0, translation_px=0, elastic_px=0, stroke=0, blur=0, noise=0)
 IMAGES = torch.rand(8, 1, 28, 28, generator=torch.Generator().manual_seed(0))
 
 
@@ -33,3 +33,10 @@ def test_augment_repeats_itself_under_the_same_seed() -> None:
     first = augment(IMAGES, Recipe())
     torch.manual_seed(5)
     assert torch.equal(first, augment(IMAGES, Recipe()))
+
+
+def test_augment_stroke_grows_and_shrinks_but_never_beyond_a_pixel() -> None:
+    line = torch.zeros(64, 1, 28, 28)
+    line[:, :, 14, 4:24] = 1
+    ink = augment(line, STILL.model_copy(update={"stroke": 0.5})).sum(dim=(1, 2, 3))
+    assert ink.min() < 20 < ink.max() <= 0.5 * 3 * 22 + 20
