@@ -83,7 +83,7 @@ def make_model_folder(models_dir: Path, name: str = "cnn", **changes: Any) -> Pa
         "input": {"name": "images", "dtype": "uint8", "shape": [None, 1, 28, 28]},
         "outputs": ["logits", "probabilities"],
         "labels": LABELS,
-        "preprocessing": {"name": "mnist-frame", "version": "1"},
+        "preprocessing": {"name": "mnist-frame", "version": "2"},
         "temperature": 1.0,
         "parity": {"max_abs_logit_diff": 0.0, "n": 1},
         "golden": [golden_case()],

@@ -50,8 +50,9 @@ Measure it again: `python -m training evaluate models/{name} --split test`
 ## Where it fails
 
 It knows MNIST's digits: one digit in the picture, Western forms. Pictures are framed by `{preprocessing}` version
-{preprocessing_version} first, which wants even paper; shadows, ruled lines and several digits in one picture mislead it. It
-does not abstain: a letter or a chicken gets a digit too, often with a high probability.
+{preprocessing_version} first, which finds ink of either polarity on uneven light and passes over specks and the edges of a
+sheet; ruled lines that cross the digit, and several digits in one picture, mislead it. It does not abstain: a letter or a
+chicken gets a digit too, often with a high probability.
 
 Licence: {licence}.
 """

@@ -15,9 +15,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
-from app.digits.errors import BlankPicture
+from app.digits.ink import Ink, find_ink
 
 SIDE: Final = 28
 BOX_SIDE: Final = 20
@@ -26,11 +26,15 @@ CENTRE: Final = 14.0
 CENTRE_TOLERANCE: Final = 0.55
 # The longer side of MNIST's ink is 20 pixels, in 16 of 70,000 pictures 19.
 NATIVE_BOX_SIDES: Final = (19, 20)
-# Grey levels between paper and ink under which a picture counts as blank: JPEG noise on empty paper stays below 20,
-# faint pencil begins at about 30.
-LEAST_CONTRAST: Final = 24
 # Larger pictures are averaged down to about this side first: 20 output pixels need no more, and the rest stays cheap.
-WORKING_SIDE: Final = 400
+WORKING_SIDE: Final = 256
+# Strokes are measured and widened at four times the box's scale, where a quarter of an output pixel can be told.
+FINE: Final = 4
+ROOM: Final = 12  # pixels around the digit at that scale
+# MNIST's strokes are 2 to 4 pixels wide; thinner ones (a hard pencil, a mouse) fade when they are averaged into 20 pixels.
+STROKE_WIDTH: Final = 2.4
+# Full ink is taken at this percentile of the digit's own: the darker cores of a stroke saturate, as MNIST's do.
+FULL_PERCENTILE: Final = 75
 
 Grey = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
@@ -62,17 +66,11 @@ def mnist_frame(grey: Grey) -> Frame:
     if is_native(grey):
         return Frame(grey[None], _bounds(grey > 0), ("native",))
     small, factor = _reduced(grey)
-    ink, polarity = _ink(small)
-    top = int(ink.max())
-    if top < LEAST_CONTRAST:
-        raise BlankPicture("No ink stands out from the paper.")
-    threshold = _otsu(ink)
-    mask = ink > threshold
-    x, y, width, height = _bounds(mask)
-    # Below half the threshold is paper's texture; between, the soft edge of strokes, which MNIST's digits have too.
-    crop = np.where(ink > threshold // 2, ink, 0)[y : y + height, x : x + width]
-    image = _centred(_fitted(crop))
-    return Frame(image[None], _enlarged((x, y, width, height), factor, grey), (polarity, "cropped", "scaled", "centred"))
+    ink = find_ink(small)
+    box = _bounds(ink.mask)
+    image = _centred(_boxed(_widened(_enlarged_ink(ink, box))))
+    polarity = "dark ink on light paper" if ink.is_dark else "light ink on dark paper"
+    return Frame(image[None], _in_original(box, factor, grey), (polarity, "cropped", "scaled", "centred"))
 
 
 def fit(grey: Grey) -> Frame:
@@ -93,7 +91,7 @@ def fit(grey: Grey) -> Frame:
 
 
 PREPROCESSINGS: Final[dict[tuple[str, str], Callable[[Grey], Frame]]] = {
-    ("mnist-frame", "1"): mnist_frame,
+    ("mnist-frame", "2"): mnist_frame,
     ("fit", "1"): fit,
 }
 
@@ -114,33 +112,54 @@ def _reduced(grey: Grey) -> tuple[Grey, int]:
     return np.asarray(Image.fromarray(grey).reduce(factor)), factor
 
 
-def _enlarged(box: Box, factor: int, original: Grey) -> Box:
+def _in_original(box: Box, factor: int, original: Grey) -> Box:
     x, y, width, height = (value * factor for value in box)
     return x, y, min(width, original.shape[1] - x), min(height, original.shape[0] - y)
 
 
-def _ink(grey: Grey) -> tuple[Grey, str]:
-    """Distance of each pixel from the paper, towards the ink; the paper is what the border mostly shows."""
-    paper = int(np.median(_border(grey)))
-    darkest, lightest = int(grey.min()), int(grey.max())
-    if paper - darkest >= lightest - paper:
-        return np.clip(paper - grey.astype(np.int16), 0, 255).astype(np.uint8), "dark ink on light paper"
-    return np.clip(grey.astype(np.int16) - paper, 0, 255).astype(np.uint8), "light ink on dark paper"
+def _enlarged_ink(ink: Ink, box: Box) -> Grey:
+    """The digit at a longer side of 80 pixels, full ink at 255, with room around it to grow."""
+    x, y, width, height = box
+    strengths = ink.strength[ink.mask & (ink.strength > 0)]  # the mask is smoother than the ink
+    full = float(np.percentile(strengths, FULL_PERCENTILE))
+    levels = Image.fromarray(np.rint((ink.strength / full).clip(0, 1) * 255).astype(np.uint8))
+    scale = FINE * BOX_SIDE / max(width, height)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    resampling = Image.Resampling.BICUBIC if scale > 0.6 else Image.Resampling.BOX
+    digit = np.asarray(levels.resize(size, resampling, box=(x, y, x + width, y + height)))
+    return np.pad(digit, ROOM)
+
+
+def _widened(digit: Grey) -> Grey:
+    """Grow strokes that are too thin to the least width that MNIST has."""
+    missing = FINE * STROKE_WIDTH - _stroke_width(digit > 110)
+    radius = min(round(missing / 2), ROOM // 2)
+    if missing < 0.2 * FINE * STROKE_WIDTH or radius < 1:
+        return digit
+    grown = Image.fromarray(digit).filter(ImageFilter.MaxFilter(2 * radius + 1)).filter(ImageFilter.GaussianBlur(1))
+    return np.asarray(grown)
+
+
+def _stroke_width(mask: NDArray[np.bool_]) -> float:
+    """Mean width of a mask's strokes in pixels: twice their area over the length of their outline."""
+    inside = np.asarray(Image.fromarray(mask.astype(np.uint8)).filter(ImageFilter.MinFilter(3))) > 0
+    outline = int(mask.sum()) - int(inside.sum())
+    return 2 * float(mask.sum()) / max(outline, 1)
+
+
+def _boxed(digit: Grey) -> Grey:
+    """Scale to a longer side of 20 pixels, aspect kept, the strongest ink at 255."""
+    x, y, width, height = _bounds(digit > min(64, int(digit.max()) - 1))
+    scale = BOX_SIDE / max(width, height)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    scaled = Image.fromarray(digit).resize(size, Image.Resampling.BOX, box=(x, y, x + width, y + height))
+    values = np.asarray(scaled, np.float64)
+    boxed: Grey = np.rint(values * (255.0 / values.max())).astype(np.uint8)
+    return boxed
 
 
 def _border(grey: Grey) -> Grey:
     return np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-
-
-def _otsu(ink: Grey) -> int:
-    """The level that parts ink from paper with the greatest variance between the two (Otsu 1979)."""
-    counts = np.bincount(ink.ravel(), minlength=256).astype(np.float64)
-    levels = np.arange(256)
-    below, below_sum = counts.cumsum(), (counts * levels).cumsum()
-    above, above_sum = below[-1] - below, below_sum[-1] - below_sum
-    with np.errstate(divide="ignore", invalid="ignore"):
-        between = below * above * (below_sum / below - above_sum / above) ** 2
-    return int(np.nan_to_num(between).argmax())
 
 
 def _bounds(mask: NDArray[np.bool_]) -> Box:
@@ -150,20 +169,6 @@ def _bounds(mask: NDArray[np.bool_]) -> Box:
         return 0, 0, 0, 0
     x, y = int(columns[0]), int(rows[0])
     return x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1
-
-
-def _fitted(ink: Grey) -> Grey:
-    """Scale to a longer side of 20 pixels, aspect kept, the darkest ink at 255."""
-    height, width = ink.shape
-    scale = BOX_SIDE / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    resampling = Image.Resampling.BOX if scale < 0.5 else Image.Resampling.BICUBIC
-    scaled = np.asarray(Image.fromarray(ink).resize(size, resampling)).astype(np.float32)
-    darkest = float(scaled.max())
-    if not darkest:  # specks so faint and far apart that averaging leaves nothing of them
-        raise BlankPicture("No ink stands out from the paper.")
-    fitted: Grey = np.rint(scaled * (255.0 / darkest)).astype(np.uint8)
-    return fitted
 
 
 def _centred(ink: Grey) -> Grey:

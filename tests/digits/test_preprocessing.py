@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from app.digits.errors import BlankPicture
 from app.digits.image import decode
-from app.digits.preprocessing import CENTRE, CENTRE_TOLERANCE, PREPROCESSINGS, Grey, fit, is_native, mnist_frame
+from app.digits.preprocessing import CENTRE, CENTRE_TOLERANCE, PREPROCESSINGS, Frame, Grey, fit, is_native, mnist_frame
 from tests.pictures import csv
 from training.strokes import GLYPHS, as_png, draw_digit
 
@@ -80,6 +80,44 @@ def test_mnist_frame_enlarged_picture_gives_nearly_same_frame(factor: int) -> No
     assert np.allclose(large.box, np.multiply(small.box, factor), atol=2 * factor)
 
 
+@pytest.mark.parametrize(("across", "down"), [(60, 0), (0, -60), (40, 50)])
+def test_mnist_frame_light_that_falls_off_gives_nearly_same_frame(across: int, down: int) -> None:
+    drawing = draw_digit("5", size=120, ink=60, paper=150)
+    y, x = np.mgrid[-0.5:0.5:120j, -0.5:0.5:120j]
+    uneven = np.rint(drawing + across * x + down * y).clip(0, 255).astype(np.uint8)
+    assert _difference(mnist_frame(uneven), mnist_frame(drawing)) < 3
+
+
+@pytest.mark.parametrize("level", [0, 120, 255])
+def test_mnist_frame_edge_of_a_sheet_is_not_ink(level: int) -> None:
+    drawing = np.pad(draw_digit("3", size=120, ink=90, paper=200), 15, constant_values=200)
+    framed = drawing.copy()
+    framed[:6, :80] = level
+    framed[:, -5:] = level
+    assert _difference(mnist_frame(framed), mnist_frame(drawing)) < 3
+
+
+def test_mnist_frame_faint_ink_in_noise_is_found() -> None:
+    drawing = draw_digit("7", size=64, ink=150, paper=170).astype(float)
+    noisy = np.rint(drawing + np.random.default_rng(0).normal(0, 2.5, drawing.shape)).clip(0, 255).astype(np.uint8)
+    assert _difference(mnist_frame(noisy), mnist_frame(draw_digit("7", size=64))) < 12
+
+
+def test_mnist_frame_speck_and_line_beside_the_digit_do_not_move_it() -> None:
+    drawing = draw_digit("4", size=160)
+    littered = np.full((320, 320), 255, np.uint8)
+    littered[80:240, 80:240] = drawing
+    clean = mnist_frame(littered)
+    littered[20:24, 20:24] = 0
+    littered[300:303] = 100
+    assert mnist_frame(littered).box == clean.box
+
+
+def test_mnist_frame_thin_stroke_grows_to_what_mnist_has() -> None:
+    thin, usual = (mnist_frame(draw_digit("2", size=280, thickness=width)).image for width in (0.012, 0.09))
+    assert thin.astype(int).sum() > 0.6 * usual.astype(int).sum()
+
+
 @pytest.mark.parametrize("shape", [(28, 28), (1, 1), (3, 900), (1200, 900)])
 @pytest.mark.parametrize("level", [0, 127, 255])
 def test_mnist_frame_even_picture_is_blank(shape: tuple[int, int], level: int) -> None:
@@ -138,7 +176,7 @@ def test_fit_wide_picture_keeps_its_aspect_between_bars_of_its_border() -> None:
 
 
 def test_preprocessings_are_those_that_manifests_name() -> None:
-    assert set(PREPROCESSINGS) == {("mnist-frame", "1"), ("fit", "1")}
+    assert set(PREPROCESSINGS) == {("mnist-frame", "2"), ("fit", "1")}
 
 
 @pytest.mark.mnist
@@ -157,6 +195,11 @@ def _mnist(part: str) -> Grey:
     if not path.is_file():
         pytest.skip(f"there is no MNIST/raw/{path.name} in DIGITS_DATA_DIR")
     return np.fromfile(path, np.uint8, offset=16).reshape(-1, 28, 28)
+
+
+def _difference(one: Frame, other: Frame) -> float:
+    """Mean difference of two frames' pixels, in grey levels."""
+    return float(np.abs(one.image.astype(int) - other.image).mean())
 
 
 def _centre_of_mass(image: Grey) -> tuple[float, float]:
