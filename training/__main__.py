@@ -123,6 +123,7 @@ def reference(
     data_dir: DataOption = None,
 ) -> None:
     """Write what validation looks like into a shipped model's manifest, for drift; nothing else changes."""
+    load_checked(model)  # a wrong folder is named before MNIST is read
     write_reference(model, load_split("validation", data_dir))
     console.print(f"Reference written: {model / MANIFEST_FILE}")
 
