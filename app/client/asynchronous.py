@@ -123,7 +123,7 @@ class AsyncDigitsClient:
         try:
             while batch := await asyncio.to_thread(next, source, None):
                 waiting.append(asyncio.create_task(self._ask(self._calls.predict(route, batch, model, top_k))))
-                if len(waiting) == self._concurrency:
+                if len(waiting) >= self._concurrency:
                     for result in await waiting.popleft():
                         yield result
             while waiting:
