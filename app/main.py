@@ -17,6 +17,7 @@ from app.digits.classifier import DigitClassifier
 from app.metrics import Metrics
 from app.services import Services
 from app.serving.admission import Room
+from app.serving.drift import DriftCollector
 from app.serving.registry import Loader, Registry
 from app.settings import Settings
 
@@ -77,6 +78,7 @@ def _services(settings: Settings, load: Loader | None) -> Services:
         max_batch_images=settings.max_batch_images,
         on_batch=metrics.count_batch,
     )
+    metrics.registry.register(DriftCollector(registry))
     return Services(
         settings=settings,
         registry=registry,

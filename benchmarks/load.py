@@ -36,7 +36,10 @@ SCHEDSTAT: Final = Path("/proc/self/schedstat")
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A request's body, encoded once: encoding it for each request would take the client more time than sending it."""
+    """A request's body, encoded once: encoding it for each request would take the client more time than sending it.
+
+    For that reason, and because its retries would hide what is counted here, this is not ``app.client``.
+    """
 
     content: bytes
     headers: dict[str, str]

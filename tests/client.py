@@ -11,7 +11,8 @@ import httpx
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.api.problems import MEDIA_TYPE, Problem
+from app.api.problems import MEDIA_TYPE
+from app.api.schemas import Problem
 from app.services import Services
 
 T = TypeVar("T")

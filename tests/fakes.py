@@ -21,6 +21,16 @@ LABELS: Final = tuple("0123456789")
 # Each label's logit is the picture's overlap with a fixed pattern: other pictures get other answers, the same the same.
 _PATTERNS: Final = np.random.default_rng(7).normal(scale=0.2, size=(28 * 28, len(LABELS)))
 
+# Even labels, nine in ten answers with 0.99 and more, the ink of ``test_drift``'s traffic, native frames.
+REFERENCE: Final[dict[str, Any]] = {
+    "n": 5000,
+    "label": [0.1] * len(LABELS),
+    "probability": {"edges": [0.5, 0.9, 0.99], "shares": [0.0, 0.1, 0.0, 0.9]},
+    "abstained": 0.0,
+    "ink": {"edges": [0.1, 0.16], "shares": [0.25, 0.5, 0.25]},
+    "framing": {"native": 1.0},
+}
+
 
 class FakeSession:
     """A ``ModelSession`` that multiplies matrices.

@@ -18,6 +18,8 @@ from tests.server import Server
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.strip().splitlines()]
+SCRIPTS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+PRINTED = ("0.png 0\n", "README.md Not a known picture format\n")
 URL = "http://127.0.0.1:8000"
 # What takes long, or needs an engine, has tests of its own; here the command line must at least be one that exists.
 CHECKED_ELSEWHERE = {
@@ -48,6 +50,15 @@ def test_readme_curl_is_answered(command: str, server: Server) -> None:
     answer = json.loads(shell(f"{command.replace(URL, server.url)} --silent --noproxy '*'").stdout)
     sent_alone = command.count("README.md") == command.count("files=@") == 1
     assert ("detail" if sent_alone else "predictions") in answer
+
+
+@pytest.mark.parametrize(("script", "printed"), [*zip(SCRIPTS, PRINTED, strict=True)])
+def test_readme_python_runs(script: str, printed: str, server: Server) -> None:
+    environment = os.environ | {"NO_PROXY": "127.0.0.1"}
+    command = [sys.executable, "-c", script.replace(URL, server.url)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT, env=environment)
+    assert result.returncode == 0, result.stderr
+    assert printed in result.stdout
 
 
 @pytest.mark.parametrize("command", starting_with("digits"))

@@ -33,6 +33,7 @@ TORCH = {"torch", "torchvision", "training"}
         ("app.serving", "app.serving", WEB | TORCH | {"app.api", "app.main"}),
         ("app.api", "app.api", TORCH | {"app.main"}),
         ("app.cli", "typer", TORCH | WEB),
+        ("app.client", "httpx", TORCH | WEB | {"numpy", "onnxruntime", "PIL", "prometheus_client", "app.serving", "app.main"}),
         ("app", "app.main", TORCH),
         pytest.param(
             "training",

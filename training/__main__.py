@@ -1,4 +1,4 @@
-"""``python -m training``: train, calibrate, export, evaluate, ship."""
+"""``python -m training``: train, calibrate, export, evaluate, ship, reference."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.table import Table
 from torch.nn import functional as F
 
 from app.digits.errors import DigitsError
-from app.digits.manifest import Metrics
+from app.digits.manifest import MANIFEST_FILE, Metrics
 from training import evaluate as evaluation
 from training.calibrate import expected_calibration_error, fit_temperature
 from training.console import Bar
@@ -24,6 +24,7 @@ from training.export import export as export_run
 from training.export import load_checked
 from training.options import recipe_options
 from training.recipe import RECIPES, Recipe
+from training.reference import write_reference
 from training.runs import RunFolder
 from training.ship import ship as ship_runs
 from training.train import Data, predict, trained_network
@@ -114,6 +115,17 @@ def ship(
     target = ship_runs([RunFolder(run) for run in runs], splits, models)
     console.print(f"Shipped: {target}")
     console.print((target / "MODEL_CARD.md").read_text(encoding="utf-8"), highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def reference(
+    model: Annotated[Path, typer.Argument(help="A model's folder.")],
+    data_dir: DataOption = None,
+) -> None:
+    """Write what validation looks like into a shipped model's manifest, for drift; nothing else changes."""
+    load_checked(model)  # a wrong folder is named before MNIST is read
+    write_reference(model, load_split("validation", data_dir))
+    console.print(f"Reference written: {model / MANIFEST_FILE}")
 
 
 def _split(name: str) -> SplitName:

@@ -54,6 +54,10 @@ It knows MNIST's digits: one digit in the picture, Western forms. Pictures are f
 sheet; ruled lines that cross the digit, and several digits in one picture, mislead it. It does not abstain: a letter or a
 chicken gets a digit too, often with a high probability.
 
+The drift gauges compare traffic with MNIST's validation pictures, which framing passes unchanged (`native`). A service for
+photographs thus shows a large `framing` drift from its first day: it says that the numbers above were measured on other
+pictures than these; watch its change, and the other four gauges.
+
 Licence: {licence}.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from app.digits.classifier import DigitClassifier
 from app.digits.image import decode
 from app.digits.manifest import Metrics
+from app.digits.preprocessing import Frame
 from app.digits.session import Floats
 from training.calibrate import expected_calibration_error, nll, wilson_interval
 from training.data import Split
@@ -29,6 +31,11 @@ def probabilities_of(classifier: DigitClassifier, split: Split) -> Floats:
     return np.concatenate([classifier.infer(batch).probabilities for batch in _batches(classifier, split)])
 
 
+def frames_of(classifier: DigitClassifier, split: Split) -> Iterator[Frame]:
+    """What the model sees of each picture, in order, each picture going through a PNG file."""
+    return (classifier.frame(decode(as_png(picture))) for picture in split.images)
+
+
 def measure(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> Metrics:
     """Metrics of probabilities (N, C) against true positions (N,), rounded to six places."""
     hits, n = int((probabilities.argmax(axis=1) == labels).sum()), len(labels)
@@ -43,6 +50,6 @@ def measure(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) ->
 
 
 def _batches(classifier: DigitClassifier, split: Split) -> Iterator[NDArray[np.uint8]]:
-    for start in range(0, len(split), BATCH):
-        pictures = split.images[start : start + BATCH]
-        yield np.stack([classifier.frame(decode(as_png(picture))).image for picture in pictures])
+    frames = frames_of(classifier, split)
+    while batch := [frame.image for frame in islice(frames, BATCH)]:
+        yield np.stack(batch)

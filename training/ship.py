@@ -16,6 +16,7 @@ from training.data import Split, SplitName
 from training.errors import TrainingError
 from training.evaluate import measure, probabilities_of
 from training.export import load_checked, write_manifest
+from training.reference import reference_of
 from training.runs import RunFolder, RunRecord
 
 Splits = dict[SplitName, Split]
@@ -52,7 +53,7 @@ def ship(runs: Sequence[RunFolder], splits: Splits, models: Path) -> Path:
     partial = models / f".{best.record.name}.partial" / best.record.name
     shutil.rmtree(partial.parent, ignore_errors=True)
     shutil.copytree(best.folder, partial)
-    manifest = _final_manifest(best, candidates, version=_next_version(target))
+    manifest = _final_manifest(best, candidates, splits["validation"], version=_next_version(target))
     write_manifest(partial, manifest)
     _write_records(partial, best, candidates)
     seeds = sorted(candidate.record.seed for candidate in candidates)
@@ -88,14 +89,17 @@ def _preference(validation: Metrics) -> tuple[float, float]:
     return -validation.accuracy, validation.nll
 
 
-def _final_manifest(best: Candidate, candidates: Sequence[Candidate], *, version: str) -> ModelManifest:
+def _final_manifest(best: Candidate, candidates: Sequence[Candidate], validation: Split, *, version: str) -> ModelManifest:
     accuracies = [candidate.record.metrics["test"].accuracy for candidate in candidates]
     seeds = None
     if len(accuracies) > 1:
         mean, std = statistics.mean(accuracies), statistics.stdev(accuracies)
         seeds = Seeds(n=len(accuracies), mean=round(mean, 6), std=round(std, 6))
     manifest = manifests.read(best.folder)
-    return manifest.model_copy(update={"version": version, "metrics": best.record.metrics, "seeds": seeds})
+    reference = reference_of(load_checked(best.folder), validation)
+    return manifest.model_copy(
+        update={"version": version, "metrics": best.record.metrics, "seeds": seeds, "reference": reference}
+    )
 
 
 def _next_version(target: Path) -> str:

@@ -127,7 +127,7 @@ async def answer(request: Request, model_name: str | None, top_k: int) -> Respon
         if len(uploads) == 1 and isinstance(work.frames[0], errors.DigitsError):
             _count_refused(services, work.frames[0])
             raise work.frames[0]
-        results = _results(work, probabilities, model.classifier, top_k, services)
+        results = _results(work, probabilities, model, top_k, services)
         total_s = time.monotonic() - started
     return _response(request, results, work, total_s, model, services)
 
@@ -168,9 +168,7 @@ async def _infer(work: _Work, model: ServedModel, *, deadline: float) -> Floats:
     return result.probabilities
 
 
-def _results(
-    work: _Work, probabilities: Floats, classifier: DigitClassifier, top_k: int, services: Services
-) -> list[dict[str, Any]]:
+def _results(work: _Work, probabilities: Floats, model: ServedModel, top_k: int, services: Services) -> list[dict[str, Any]]:
     rows = iter(probabilities)
     results = []
     for index, (upload, frame) in enumerate(zip(work.uploads, work.frames, strict=True)):
@@ -179,8 +177,10 @@ def _results(
             _count_refused(services, frame)
             results.append(place | {"status": "error", "problem": problem_of(frame).model_dump(exclude_none=True)})
         else:
-            prediction = classifier.interpret(next(rows), top_k)
-            services.metrics.predictions.labels(classifier.manifest.name, prediction.top_k[0].label).inc()
+            prediction = model.classifier.interpret(next(rows), top_k)
+            services.metrics.predictions.labels(model.name, prediction.top_k[0].label).inc()
+            if model.drift is not None:
+                model.drift.add(frame, prediction)
             results.append(place | _prediction(prediction))
     return results
 

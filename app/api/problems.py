@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from app.api.schemas import Problem
 from app.digits import errors
 
 log = logging.getLogger(__name__)
@@ -93,16 +93,6 @@ NOT_READY: Final = Kind("not-ready", 503, "The service is not ready")
 INTERNAL: Final = Kind("internal", 500, "The service failed")
 # Every route may answer these.
 ANYWHERE: Final = (INTERNAL,)
-
-
-class Problem(BaseModel):
-    """An RFC 9457 problem document."""
-
-    type: str = Field(examples=["/problems/unsupported-format"], description="Names the kind of problem; stable.")
-    title: str = Field(examples=["Not a known picture format"], description="The kind of problem, for people.")
-    status: int = Field(examples=[415], description="The HTTP status; inside a batch, what this picture alone would get.")
-    detail: str = Field(examples=["The content is no picture of a known format."], description="This occurrence, for people.")
-    request_id: str | None = Field(None, description="Names the request in the service's logs.")
 
 
 def problem_of(error: Exception) -> Problem:

@@ -1,4 +1,7 @@
-"""The wire's forms, for OpenAPI and for clients. Tests hold the real answers against them."""
+"""The wire's forms, for OpenAPI and for clients. Tests hold the real answers against them.
+
+``app.client`` imports this file where no server is installed: it needs pydantic and nothing of the web.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,17 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from app.api.problems import Problem
 from app.digits.manifest import ModelManifest
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem document."""
+
+    type: str = Field(examples=["/problems/unsupported-format"], description="Names the kind of problem; stable.")
+    title: str = Field(examples=["Not a known picture format"], description="The kind of problem, for people.")
+    status: int = Field(examples=[415], description="The HTTP status; inside a batch, what this picture alone would get.")
+    detail: str = Field(examples=["The content is no picture of a known format."], description="This occurrence, for people.")
+    request_id: str | None = Field(None, description="Names the request in the service's logs.")
 
 
 class ModelIdentity(BaseModel):

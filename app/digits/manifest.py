@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from app.digits.errors import ManifestInvalid, ModelAltered, ModelMissing
 
@@ -24,9 +26,16 @@ def _stay_inside(path: str) -> str:
     return path
 
 
+def _sum_to_one(shares: tuple[float, ...]) -> tuple[float, ...]:
+    if not math.isclose(sum(shares), 1, abs_tol=1e-3):  # each is rounded
+        raise ValueError("shares must sum to 1")
+    return shares
+
+
 InnerPath = Annotated[str, AfterValidator(_stay_inside)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
+Shares = Annotated[tuple[Share, ...], Field(min_length=2), AfterValidator(_sum_to_one)]
 
 
 class _Part(BaseModel):
@@ -102,6 +111,33 @@ class Seeds(_Part):
     std: Share
 
 
+class Histogram(_Part):
+    """Shares of pictures between ascending edges; the first bin has no lower edge, the last no upper one."""
+
+    edges: tuple[float, ...] = Field(min_length=1)
+    shares: Shares
+
+    @model_validator(mode="after")
+    def _check_edges(self) -> Self:
+        if len(self.shares) != len(self.edges) + 1 or any(low >= high for low, high in pairwise(self.edges)):
+            raise ValueError("a histogram has ascending edges, and one share more than edges")
+        return self
+
+
+class Reference(_Part):
+    """What the ``n`` validation pictures and the model's answers to them look like: what drift is measured against.
+
+    ``label`` follows the manifest's labels; ``framing`` has the steps of ``app.digits.preprocessing``, joined by commas.
+    """
+
+    n: int = Field(gt=0)
+    label: Shares
+    probability: Histogram
+    abstained: Share
+    ink: Histogram
+    framing: dict[str, Share] = Field(min_length=1)
+
+
 class ModelManifest(_Part):
     """The validated content of ``manifest.json``. Unknown fields are refused, so a typo cannot pass for a setting."""
 
@@ -122,6 +158,7 @@ class ModelManifest(_Part):
     cost: Cost
     licence: str
     seeds: Seeds | None = None
+    reference: Reference | None = None
 
     @property
     def sha256(self) -> str:
@@ -193,6 +230,8 @@ def _check_consistency(folder: Path, manifest: ModelManifest) -> None:
         raise ManifestInvalid(f"The manifest of {folder.name!r} lists no SHA-256 for {', '.join(sorted(unlisted))}; {_REMEDY}")
     if any(len(case.probabilities) != len(manifest.labels) for case in manifest.golden):
         raise ManifestInvalid(f"A golden case of {folder.name!r} has not one probability for each label; {_REMEDY}")
+    if manifest.reference is not None and len(manifest.reference.label) != len(manifest.labels):
+        raise ManifestInvalid(f"The reference of {folder.name!r} has not one share for each label; {_REMEDY}")
 
 
 def _first_error(error: ValidationError) -> str:

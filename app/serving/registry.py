@@ -13,6 +13,7 @@ from app.digits.classifier import DigitClassifier
 from app.digits.errors import DigitsError, ModelMissing, UnknownModel
 from app.digits.manifest import MANIFEST_FILE
 from app.serving.batcher import Batcher
+from app.serving.drift import DriftWatch
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +34,14 @@ class ServedModel:
         batcher: runs it.
         name: its name.
         identity: name, version, sha256 and provider, as each answer carries them.
+        drift: counts its traffic; None if its manifest has no reference.
     """
 
     def __init__(self, classifier: DigitClassifier, batcher: Batcher) -> None:
         manifest = classifier.manifest
         self.classifier = classifier
         self.batcher = batcher
+        self.drift = DriftWatch.of(manifest)
         self.name = manifest.name
         self.identity = {
             "name": manifest.name,

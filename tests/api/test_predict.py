@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from app.api.predict import INLINE_PIXELS
-from app.api.problems import Problem
-from app.api.schemas import PictureAnswer, PictureProblem, PredictAnswer
+from app.api.schemas import PictureAnswer, PictureProblem, PredictAnswer, Problem
 from app.digits.image import decode
 from app.settings import PROJECT
 from tests import pictures

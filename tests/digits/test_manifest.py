@@ -9,7 +9,7 @@ import pytest
 from app.digits import manifest as manifests
 from app.digits.errors import ManifestInvalid, ModelAltered, ModelError, ModelMissing
 from app.settings import PROJECT
-from tests.fakes import change_one_byte, golden_case, make_model_folder, read_manifest, write_manifest
+from tests.fakes import REFERENCE, change_one_byte, golden_case, make_model_folder, read_manifest, write_manifest
 
 
 def test_read_valid_folder_gives_its_manifest(models_dir: Path) -> None:
@@ -23,6 +23,12 @@ def test_read_valid_folder_gives_its_manifest(models_dir: Path) -> None:
 def test_read_shipped_model_is_valid() -> None:
     folder = PROJECT / "models/cnn"
     manifests.verify(folder, manifests.read(folder))
+
+
+def test_read_manifest_with_a_reference_gives_it_back(tmp_path: Path) -> None:
+    reference = manifests.read(make_model_folder(tmp_path, reference=REFERENCE)).reference
+    assert reference is not None
+    assert reference.model_dump(mode="json") == REFERENCE
 
 
 def _without(field: str) -> Callable[[Path], None]:
@@ -58,6 +64,10 @@ def _holding(content: bytes) -> Callable[[Path], None]:
     return damage
 
 
+def _reference_edges(*edges: float) -> Callable[[Path], None]:
+    return _with(reference=REFERENCE | {"ink": REFERENCE["ink"] | {"edges": edges}})
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], None], type[ModelError], str]] = {
     "no manifest": (lambda folder: (folder / "manifest.json").unlink(), ModelMissing, "has no manifest.json"),
     "missing model": (lambda folder: (folder / "model.onnx").unlink(), ModelMissing, "model.onnx.* is missing"),
@@ -81,6 +91,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], type[ModelError], str]] = {
     "no golden": (_with(golden=[]), ManifestInvalid, "golden"),
     "useless tolerance": (_with(golden=[golden_case() | {"tolerance": 1.0}]), ManifestInvalid, "tolerance"),
     "other split": (_with(metrics={"tset": {}}), ManifestInvalid, "tset"),
+    "reference of two labels": (_with(reference=REFERENCE | {"label": [0.5, 0.5]}), ManifestInvalid, "one share for each"),
+    "reference of no whole": (_with(reference=REFERENCE | {"label": [0.2] * 10}), ManifestInvalid, "sum to 1"),
+    "edges out of order": (_reference_edges(0.16, 0.1), ManifestInvalid, "ascending edges"),
+    "edge too many": (_reference_edges(0.1, 0.16, 0.2), ManifestInvalid, "one share more than edges"),
     "no JSON": (_holding(b"{"), ManifestInvalid, "cannot be read as JSON"),
     "no text": (_holding(b"\xff\xfe{"), ManifestInvalid, "read as JSON"),
     "no object": (_holding(b"[]"), ManifestInvalid, "top level"),

@@ -25,6 +25,7 @@ def test_train_help_explains_every_field_of_the_recipe() -> None:
         (("train", "--learning-rate", "-1"), "--learning-rate: Input should be greater than 0"),
         (("export", "no-such-run"), "holds no run.json"),
         (("evaluate", "no-such-model"), "has no manifest.json"),
+        (("reference", "no-such-model"), "has no manifest.json"),
     ],
 )
 def test_command_line_fault_is_one_sentence_and_exit_code_one(arguments: tuple[str, ...], sentence: str) -> None:

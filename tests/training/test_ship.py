@@ -10,13 +10,16 @@ import torch
 
 from app.digits import manifest as manifests
 from app.digits.classifier import DigitClassifier
+from app.digits.image import decode
 from app.digits.manifest import Metrics
+from app.serving.drift import DriftWatch
 from tests.training.drawn import drawn_split
 from training.calibrate import fit_temperature
 from training.errors import TrainingError
 from training.evaluate import evaluate, probabilities_of
-from training.export import export
+from training.export import export, write_manifest
 from training.recipe import Recipe
+from training.reference import write_reference
 from training.runs import RunFolder
 from training.ship import Splits, ship
 from training.strokes import as_png
@@ -97,6 +100,30 @@ def test_shipped_seeds_are_the_mean_of_the_committed_runs(shipped: Path) -> None
     assert seeds is not None
     assert seeds.n == len(accuracies) == 2
     assert seeds.mean == pytest.approx(np.mean(accuracies), abs=1e-6)
+
+
+def test_shipped_reference_is_what_the_service_would_count(shipped: Path, splits: Splits) -> None:
+    manifest = manifests.read(shipped)
+    reference, validation = manifest.reference, splits["validation"]
+    assert reference is not None
+    classifier = DigitClassifier.load(shipped, provider="cpu")
+    drift = DriftWatch(manifest.labels, reference)
+    for _ in range(3):
+        for picture in validation.images:
+            data = as_png(picture)
+            drift.add(classifier.frame(decode(data)), classifier.classify([data])[0])
+    assert reference.n == len(validation)
+    assert max(drift.psi().values()) < 1e-6  # shares are rounded
+
+
+def test_reference_command_changes_nothing_else(shipped: Path, splits: Splits, tmp_path: Path) -> None:
+    folder = tmp_path / shipped.name
+    shutil.copytree(shipped, folder)
+    before = (folder / manifests.MANIFEST_FILE).read_bytes()
+    write_manifest(folder, manifests.read(folder).model_copy(update={"reference": None}))
+    assert (folder / manifests.MANIFEST_FILE).read_bytes() != before
+    write_reference(folder, splits["validation"])
+    assert (folder / manifests.MANIFEST_FILE).read_bytes() == before
 
 
 def test_ship_again_counts_the_version_up_and_leaves_nothing_behind(

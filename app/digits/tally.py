@@ -1,0 +1,60 @@
+"""What answered pictures look like, in counts: training writes them into the manifest, the service compares its own with them.
+
+One class counts on both sides, so the two cannot differ by how they count.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+
+from app.digits.classifier import Prediction
+from app.digits.preprocessing import Frame
+
+INK_MAX = 255
+
+
+class Tally:
+    """Counts of five features; each picture falls into one bin of each.
+
+    Attributes:
+        pictures: how many were counted.
+        label: (C,) by most probable label, abstained or not, in the labels' order.
+        probability: (B,) by probability of the most probable label, between the edges.
+        abstained: how many got no answer.
+        ink: (B,) by ink ratio (``ink_ratio``), between the edges.
+        framing: by the steps that framing took.
+    """
+
+    def __init__(self, labels: Sequence[str], probability_edges: Sequence[float], ink_edges: Sequence[float]) -> None:
+        """Begin at zero.
+
+        Args:
+            labels: of the model.
+            probability_edges: ascending inner edges of the bins; a value on an edge belongs to the bin above.
+            ink_edges: the same for the ink ratio.
+        """
+        self.pictures = 0
+        self.label = [0] * len(labels)
+        self.probability = [0] * (len(probability_edges) + 1)
+        self.abstained = 0
+        self.ink = [0] * (len(ink_edges) + 1)
+        self.framing: Counter[tuple[str, ...]] = Counter()
+        self._positions = {label: position for position, label in enumerate(labels)}
+        self._probability_edges = probability_edges
+        self._ink_edges = ink_edges
+
+    def add(self, frame: Frame, prediction: Prediction) -> None:
+        """Count one answered picture."""
+        self.pictures += 1
+        self.label[self._positions[prediction.top_k[0].label]] += 1
+        self.probability[bisect_right(self._probability_edges, prediction.probability)] += 1
+        self.abstained += prediction.abstained
+        self.ink[bisect_right(self._ink_edges, ink_ratio(frame))] += 1
+        self.framing[frame.steps] += 1
+
+
+def ink_ratio(frame: Frame) -> float:
+    """Mean of the frame's pixels, 0 (paper only) to 1 (ink only)."""
+    return int(frame.image.sum()) / (INK_MAX * frame.image.size)
