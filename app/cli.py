@@ -35,6 +35,7 @@ def serve() -> None:
     """Serve HTTP on DIGITS_HOST:DIGITS_PORT."""
     import uvicorn  # only this command needs the server
 
+    from app.api import connections
     from app.main import create_app
     from app.services import Services
 
@@ -52,6 +53,8 @@ def serve() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # DIGITS_TRUSTED_PROXIES says whom to believe; uvicorn would believe this machine
+        http=connections.of(settings, services.metrics),
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
     )

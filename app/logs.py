@@ -11,6 +11,8 @@ from typing import Literal
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
+# json.dumps would make a new encoder for each line.
+_encode = json.JSONEncoder(default=str).encode
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 
 
@@ -29,16 +31,21 @@ class JsonFormatter(logging.Formatter):
         entry |= _extra(record)
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, default=str)
+        return _encode(entry)
 
 
 class ConsoleFormatter(logging.Formatter):
     """A line that a person reads at a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        extra = " ".join(f"{key}={value}" for key, value in _extra(record).items())
-        line = f"{_time(record)} {record.levelname.lower():7s} {record.getMessage()} {extra}".rstrip()
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        extra = "".join(f" {key}={_plain(value)}" for key, value in _extra(record).items())
+        bound = f" request_id={bound}" if (bound := request_id.get()) is not None else ""
+        line = f"{_time(record)} {record.levelname.lower():7s} {_printable(record.getMessage())}{extra}{bound}"
+        return f"{line}\n{self._traceback(record)}" if record.exc_info else line
+
+    def _traceback(self, record: logging.LogRecord) -> str:
+        assert record.exc_info
+        return "\n".join(_printable(line) for line in self.formatException(record.exc_info).split("\n"))
 
 
 def configure(log_format: Literal["json", "console"], level: str) -> None:
@@ -49,6 +56,17 @@ def configure(log_format: Literal["json", "console"], level: str) -> None:
     root.handlers = [handler]
     root.setLevel(level.upper())
     logging.captureWarnings(True)  # Pillow's about damaged files, which would break up the JSON lines
+
+
+def _plain(value: object) -> object:
+    """A value that cannot be taken for another field, a line of its own, or a terminal's command."""
+    if not isinstance(value, str):
+        return _printable(str(value))
+    return value if value and value.isprintable() and " " not in value and '"' not in value else json.dumps(value)
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _time(record: logging.LogRecord) -> str:

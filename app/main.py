@@ -10,19 +10,25 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from fastapi import FastAPI
+from opentelemetry.trace import Tracer
+from starlette.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from app import __version__
-from app.api import docs, health, middleware, models, predict, problems
+from app import __version__, tracing
+from app.api import docs, guard, health, middleware, models, predict, problems, security
 from app.digits.classifier import DigitClassifier
 from app.metrics import Metrics
 from app.services import Services
 from app.serving.admission import Room
 from app.serving.drift import DriftCollector
+from app.serving.quota import ClientQuota, parse_quota, share_of
 from app.serving.registry import Loader, Registry
 from app.settings import Settings
 
 # Two decodes of 25 megapixels take about 200 MB together; a third waits.
 LARGE_DECODES: Final = 2
+CORS_ALLOWED: Final = ("Authorization", "X-API-Key", "X-Request-ID", "X-Request-Timeout-Ms", "traceparent", "tracestate")
+CORS_EXPOSED: Final = ("X-Request-ID", "Retry-After", "Server-Timing")
 DESCRIPTION: Final = """\
 Reads handwritten digits from pictures and says how sure it is. Send a picture of any size, any common format and either
 polarity; the service finds the ink, frames it as the model was trained, and answers calibrated probabilities.
@@ -46,7 +52,8 @@ def create_app(settings: Settings | None = None, *, load: Loader | None = None) 
         The app; its lifespan loads the models, the default one before the first request.
     """
     settings = settings or Settings()
-    services = _services(settings, load)
+    telemetry, tracer = tracing.configured()
+    services = _services(settings, load, tracer)
     app = FastAPI(
         title="Digits",
         version=__version__,
@@ -56,6 +63,7 @@ def create_app(settings: Settings | None = None, *, load: Loader | None = None) 
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs_enabled else None,
+        telemetry=telemetry,
     )
     app.state.services = services
     for group in (predict, models, health):
@@ -63,11 +71,31 @@ def create_app(settings: Settings | None = None, *, load: Loader | None = None) 
     if settings.docs_enabled:
         docs.install(app)
     problems.install(app)
-    app.add_middleware(middleware.RequestContext, metrics=services.metrics)
+    _wrap(app, settings, services.metrics)
     return app
 
 
-def _services(settings: Settings, load: Loader | None) -> Services:
+def _wrap(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+    """Add the middleware, the innermost first; what is not set costs nothing."""
+    access = guard.Access(settings)
+    quota = ClientQuota(share_of(parse_quota(settings.rate_limit), 1)) if settings.rate_limit else None
+    if access.hashes or quota:
+        app.add_middleware(guard.Guard, access=access, quota=quota)
+        security.install(app, access, quota=quota is not None)
+    if settings.cors_origins:  # outside the guard: a page must be able to read why it was refused
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_headers=CORS_ALLOWED,
+            expose_headers=CORS_EXPOSED,
+            allow_methods=("GET", "POST"),
+        )
+    app.add_middleware(middleware.RequestContext, metrics=metrics)
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
+
+
+def _services(settings: Settings, load: Loader | None, tracer: Tracer | None) -> Services:
     metrics = Metrics()
     registry = Registry(
         settings.models_dir,
@@ -86,6 +114,7 @@ def _services(settings: Settings, load: Loader | None) -> Services:
         images=Room(settings.max_queued_images, "images"),
         bodies=Room(settings.max_inflight_body_bytes, "bytes of requests"),
         decoders=ThreadPoolExecutor(LARGE_DECODES, thread_name_prefix="decoder"),
+        tracer=tracer,
     )
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 
+from app.digits.classifier import Prediction
+
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
+# Fine where a calibrated model's answers lie, and where a threshold for abstaining would.
+PROBABILITIES = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
 STAGES = ("decode", "preprocess", "queue", "inference", "total")
 
 
@@ -17,6 +21,8 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self.requests = Counter("digits_requests", "HTTP requests.", ("route", "method", "status"), registry=self.registry)
+        # Finding a child by its labels costs five times what counting does; there are as many as there are time series.
+        self._by_request: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.request_seconds = Histogram(
             "digits_request_seconds", "Time of an HTTP request.", ("route",), buckets=SECONDS, registry=self.registry
         )
@@ -26,6 +32,19 @@ class Metrics:
         self.stages = {stage: stages.labels(stage) for stage in STAGES}
         self.predictions = Counter(
             "digits_predictions", "Pictures answered, by most probable label.", ("model", "label"), registry=self.registry
+        )
+        self.probability = Histogram(
+            "digits_probability",
+            "Probability of the most probable label.",
+            ("model",),
+            buckets=PROBABILITIES,
+            registry=self.registry,
+        )
+        self.abstentions = Counter(
+            "digits_abstentions", "Pictures answered on which the model abstained.", ("model",), registry=self.registry
+        )
+        self.refused_requests = Counter(
+            "digits_refused_requests", "Requests answered with a problem, by problem.", ("problem",), registry=self.registry
         )
         self.refused_pictures = Counter(
             "digits_refused_pictures", "Pictures that could not be answered, by problem.", ("problem",), registry=self.registry
@@ -37,6 +56,26 @@ class Metrics:
         self.model_info = Gauge(
             "digits_model_info", "1 for each loaded model.", ("model", "version", "sha256", "provider"), registry=self.registry
         )
+
+    def count_request(self, route: str, method: str, status: int, seconds: float, problem: str | None) -> None:
+        """One answer; ``problem`` is its slug if it was one."""
+        key = (route, method, status)
+        found = self._by_request.get(key)
+        if found is None:
+            found = self.requests.labels(route, method, str(status)), self.request_seconds.labels(route)
+            self._by_request[key] = found
+        found[0].inc()
+        found[1].observe(seconds)
+        if problem is not None:
+            self.refused_requests.labels(problem).inc()
+
+    def count_prediction(self, model: str, prediction: Prediction) -> None:
+        """One picture that the model answered."""
+        best = prediction.top_k[0]
+        self.predictions.labels(model, best.label).inc()
+        self.probability.labels(model).observe(best.probability)
+        if prediction.abstained:
+            self.abstentions.labels(model).inc()
 
     def count_batch(self, model: str, images: int) -> None:
         """One run of a model; called from its runner thread."""

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from opentelemetry.trace import Tracer
 from starlette.requests import Request
 
 from app.metrics import Metrics
@@ -25,6 +26,7 @@ class Services:
         images: room for images admitted and not yet answered.
         bodies: room for bytes of bodies in flight.
         decoders: threads for pictures too large to decode on the event loop.
+        tracer: makes spans of a request's stages, where tracing is on.
     """
 
     settings: Settings
@@ -33,6 +35,7 @@ class Services:
     images: Room
     bodies: Room
     decoders: ThreadPoolExecutor
+    tracer: Tracer | None = None
     started: float = field(default_factory=time.monotonic)
 
 

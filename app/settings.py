@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.digits.image import Limits
 from app.digits.session import ProviderName
 
 MEBIBYTE = 1024 * 1024
+KIBIBYTE = 1024
+SHA256 = re.compile(r"[0-9a-f]{64}")
 PROJECT = Path(__file__).resolve().parent.parent
 
 
 class Settings(BaseSettings):
     """Frozen; ``create_app`` takes one, so two services in one process can differ. Defaults of limits: ARCHITECTURE.md."""
 
-    model_config = SettingsConfigDict(env_prefix="DIGITS_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="DIGITS_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 in a container.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
@@ -43,11 +47,62 @@ class Settings(BaseSettings):
     request_timeout_ms: int = Field(2000, ge=1, description="Time from a body's arrival to its answer.")
     keep_alive_s: int = Field(75, ge=1, description="Idle connections stay open longer than a load balancer's 60 s.")
     shutdown_timeout_s: int = Field(20, ge=1, description="Time for running requests after SIGTERM.")
+    api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="SHA-256 of each API key, hex, comma-separated; empty serves everybody."
+    )
+    admin_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="SHA-256 of each key that may load and unload models; good as API keys too."
+    )
+    metrics_need_key: bool = Field(False, description="Ask for a key at /metrics too.")
+    rate_limit: str = Field("", description="Of each key or address, as 100/second or 600/minute burst 50; empty is none.")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Addresses or networks whose X-Forwarded-For is believed, comma-separated."
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins whose pages may call this service, comma-separated; `*` is all."
+    )
+    header_timeout_s: float = Field(10.0, gt=0, description="Time in which a request's header must have arrived.")
+    max_header_bytes: int = Field(32 * KIBIBYTE, ge=1024, description="Bytes of one request's header.")
 
     @field_validator("models", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+    @field_validator("api_keys", "admin_keys", "trusted_proxies", "cors_origins", mode="before")
+    @classmethod
+    def _split_lists(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("api_keys", "admin_keys")
+    @classmethod
+    def _check_hashes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        hashes = tuple(text.lower() for text in value)
+        if not all(SHA256.fullmatch(text) for text in hashes):  # what it is instead may be a key, so it is not shown
+            raise ValueError("each must be the SHA-256 of a key, 64 hexadecimal digits: printf %s KEY | sha256sum")
+        return hashes
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            ipaddress.ip_network(text)
+        return value
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _check_rate(cls, value: str) -> str:
+        if value:
+            from app.serving.quota import parse_quota  # only a server needs it
+
+            parse_quota(value)
+        return value
+
+    @model_validator(mode="after")
+    def _check_metrics_key(self) -> Self:
+        if self.metrics_need_key and not (self.api_keys or self.admin_keys):
+            raise ValueError("DIGITS_METRICS_NEED_KEY needs DIGITS_API_KEYS or DIGITS_ADMIN_KEYS.")
+        return self
 
     @property
     def picture_limits(self) -> Limits:

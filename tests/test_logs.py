@@ -68,6 +68,38 @@ def test_console_line_is_for_people() -> None:
     assert line.endswith("warning hello status=200")
 
 
+def test_console_line_carries_the_bound_request_id() -> None:
+    token = logs.request_id.set("abc")
+    try:
+        assert logs.ConsoleFormatter().format(_record()).endswith("hello request_id=abc")
+    finally:
+        logs.request_id.reset(token)
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/v1/predict", "/v1/predict"),
+        ("/ü", "/ü"),
+        ("", '""'),
+        ("/x status=200", '"/x status=200"'),
+        ("/x\nerror forged", r'"/x\nerror forged"'),
+        ("/\x1b[31mred", r'"/\u001b[31mred"'),
+        ("/\u202egnp", r'"/\u202egnp"'),
+    ],
+)
+def test_console_value_of_a_client_forges_nothing(path: str, shown: str) -> None:
+    assert logs.ConsoleFormatter().format(_record(path=path)).endswith(f"hello path={shown}")
+
+
+def test_console_message_and_exception_forge_no_line() -> None:
+    assert "\n" not in logs.ConsoleFormatter().format(_record("a\nb\x1b"))
+    try:
+        raise RuntimeError("\x1b[2Jgone")
+    except RuntimeError:
+        assert "\x1b" not in logs.ConsoleFormatter().format(_record(exc_info=sys.exc_info()))
+
+
 @pytest.mark.usefixtures("_logging_restored")
 def test_configure_sends_lines_of_its_level_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("json", "warning")

@@ -15,6 +15,8 @@ LIMITS = {
     "body_timeout_s": 30,
     "max_queued_images": 256,
     "request_timeout_ms": 2000,
+    "header_timeout_s": 10,
+    "max_header_bytes": 32 * 1024,
 }
 
 
@@ -33,6 +35,8 @@ def test_settings_defaults_are_the_agreed_limits() -> None:
         ("models", "", ()),
         ("docs_enabled", "false", False),
         ("body_timeout_s", "0.5", 0.5),
+        ("api_keys", f" {'AB' * 32},{'0' * 64} ", ("ab" * 32, "0" * 64)),
+        ("trusted_proxies", "10.0.0.1,fd00::/8", ("10.0.0.1", "fd00::/8")),
     ],
 )
 def test_settings_environment_is_read(monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: object) -> None:
@@ -50,12 +54,30 @@ def test_settings_environment_is_read(monkeypatch: pytest.MonkeyPatch, name: str
         ("provider", "tpu"),
         ("log_format", "xml"),
         ("intra_op_threads", "0"),
+        ("api_keys", "the key itself"),
+        ("admin_keys", "0" * 63),
+        ("rate_limit", "often"),
+        ("trusted_proxies", "proxy.example"),
+        ("trusted_proxies", "10.0.0.1/8"),
     ],
 )
 def test_settings_bad_value_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"DIGITS_{name.upper()}", value)
     with pytest.raises(ValidationError, match=name):
         Settings()
+
+
+def test_settings_key_given_instead_of_its_hash_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGITS_API_KEYS", "secret-key")
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+    assert "secret-key" not in str(refused.value)
+    assert "sha256sum" in str(refused.value)
+
+
+def test_settings_metrics_need_a_key_without_any_is_refused() -> None:
+    with pytest.raises(ValidationError, match="DIGITS_API_KEYS"):
+        Settings(metrics_need_key=True)
 
 
 def test_settings_other_variables_of_the_project_are_let_be(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,27 +7,28 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 import time
-import uuid
+from collections.abc import Iterable
 from typing import Final
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs
-from app.api.problems import problem_of, problem_response
+from app.api.guard import client_of
+from app.api.problems import INTERNAL, problem_of, problem_response
 from app.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 # Whatever a client sends ends in logs and headers, so only what cannot break either is taken over.
-REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 SECURITY_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
-    "frame-ancestors 'none'; form-action 'self'",
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"referrer-policy": b"no-referrer",
+    b"content-security-policy": b"default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    b"frame-ancestors 'none'; form-action 'self'",
 }
 # A label takes no text of the client's: each new one would live in memory for ever.
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -57,16 +58,14 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
+                message["headers"] = _with_ours(message.get("headers", ()), request_id)
             await send(message)
 
         try:
             await self.app(scope, receive, send_with_headers)
         except Exception as exc:
             log.exception("unexpected fault")
+            scope["state"]["problem"] = INTERNAL.slug
             if status == 0:
                 await problem_response(problem_of(exc), request_id)(scope, receive, send_with_headers)
         finally:
@@ -74,20 +73,41 @@ class RequestContext:
             logs.request_id.reset(token)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "unmatched")
+        route = _route(scope)
         method = scope["method"] if scope["method"] in METHODS else "other"
-        self.metrics.requests.labels(route, method, str(status)).inc()
-        self.metrics.request_seconds.labels(route).observe(seconds)
+        self.metrics.count_request(route, method, status, seconds, scope["state"].get("problem"))
         level = logging.DEBUG if route in QUIET_ROUTES else logging.INFO
         if log.isEnabledFor(level):
-            extra = {"method": scope["method"], "path": scope["path"], "status": status, "ms": round(seconds * 1000, 2)}
+            extra = {
+                "method": scope["method"],
+                "path": scope["path"],
+                "status": status,
+                "ms": round(seconds * 1000, 2),
+                "client": client_of(scope),
+            }
             log.log(level, "request", extra=extra)
+
+
+def _route(scope: Scope) -> str:
+    """The path as it was declared: few, whatever clients ask for. FastAPI names its own routes only, not Starlette's."""
+    if "route" in scope:
+        return str(scope["route"].path)
+    if "endpoint" not in scope:
+        return "unmatched"
+    return str(scope.get("root_path") or scope["path"])  # a folder, or a route without parameters
+
+
+def _with_ours(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    """A route's own security headers stay."""
+    answer = list(headers)
+    names = {name for name, _ in answer}
+    answer += [header for header in SECURITY_HEADERS.items() if header[0] not in names]
+    answer.append((b"x-request-id", request_id.encode()))
+    return answer
 
 
 def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            text = value.decode("latin-1")
-            if REQUEST_ID.fullmatch(text):
-                return str(text)
-    return uuid.uuid4().hex
+        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
+            return str(value, "ascii")
+    return secrets.token_hex(16)

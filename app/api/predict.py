@@ -13,6 +13,7 @@ import numpy as np
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from app import tracing
 from app.api import problems
 from app.api.problems import documented, problem_of
 from app.api.schemas import PredictAnswer
@@ -178,7 +179,7 @@ def _results(work: _Work, probabilities: Floats, model: ServedModel, top_k: int,
             results.append(place | {"status": "error", "problem": problem_of(frame).model_dump(exclude_none=True)})
         else:
             prediction = model.classifier.interpret(next(rows), top_k)
-            services.metrics.predictions.labels(model.name, prediction.top_k[0].label).inc()
+            services.metrics.count_prediction(model.name, prediction)
             if model.drift is not None:
                 model.drift.add(frame, prediction)
             results.append(place | _prediction(prediction))
@@ -210,13 +211,16 @@ def _response(
     }
     for stage, value in seconds.items():
         services.metrics.stages[stage].observe(value)
+    if services.tracer is not None:
+        tracing.record_stages(services.tracer, seconds)
     content = {
         "model": model.identity,
         "request_id": request.state.request_id,
         "predictions": results,
         "timings_ms": {stage: round(value * 1000, 3) for stage, value in seconds.items()},
     }
-    return Response(json.dumps(content, ensure_ascii=False), media_type="application/json")
+    headers = {"Server-Timing": ", ".join([f"{stage};dur={value * 1000:.3f}" for stage, value in seconds.items()])}
+    return Response(json.dumps(content, ensure_ascii=False), headers=headers, media_type="application/json")
 
 
 def _count_refused(services: Services, error: Exception) -> None:

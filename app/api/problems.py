@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -53,6 +55,24 @@ class ClientLeft(RequestError):
     """The client closed the connection before its body was complete; nobody reads the answer."""
 
 
+class Unauthorized(RequestError):
+    """The request carries no key that the service knows."""
+
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
+
+
+class Forbidden(RequestError):
+    """The request's key, known or not, does not open this."""
+
+
+class RateLimited(RequestError):
+    """The client's quota is spent."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.headers = {"Retry-After": str(max(1, math.ceil(retry_after_s)))}
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of problem: the last part of its ``type``, its status and its title."""
@@ -67,6 +87,8 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     errors.EmptyFile: Kind("empty-file", 400, "The file is empty"),
     MalformedMultipart: Kind("malformed-multipart", 400, "The multipart body is malformed"),
     ClientLeft: Kind("client-left", 400, "The client closed the connection"),
+    Unauthorized: Kind("unauthorized", 401, "A key is needed"),
+    Forbidden: Kind("forbidden", 403, "This is not allowed"),
     errors.UnknownModel: Kind("unknown-model", 404, "No such model"),
     SlowBody: Kind("slow-body", 408, "The body arrived too slowly"),
     BodyTooLarge: Kind("body-too-large", 413, "The body is too large"),
@@ -80,6 +102,7 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     errors.BlankPicture: Kind("blank", 422, "The picture is blank"),
     errors.InvalidTopK: Kind("invalid-parameter", 422, "A parameter is invalid"),
     RequestValidationError: Kind("invalid-parameter", 422, "A parameter is invalid"),
+    RateLimited: Kind("rate-limited", 429, "Too many requests"),
     errors.QueueFull: Kind("overloaded", 503, "The service is overloaded"),
     errors.ShuttingDown: Kind("shutting-down", 503, "The service is stopping"),
     errors.DeadlineExceeded: Kind("deadline-exceeded", 504, "The answer took too long"),
@@ -90,6 +113,10 @@ BY_STATUS: Final[dict[int, Kind]] = {
     405: Kind("method-not-allowed", 405, "The method is not allowed here"),
 }
 NOT_READY: Final = Kind("not-ready", 503, "The service is not ready")
+# What a connection is told before there is a request that a route could answer.
+NOT_HTTP: Final = Kind("not-http", 400, "This is not HTTP")
+SLOW_HEADER: Final = Kind("slow-header", 408, "The header arrived too slowly")
+HEADER_TOO_LARGE: Final = Kind("header-too-large", 431, "The header is too large")
 INTERNAL: Final = Kind("internal", 500, "The service failed")
 # Every route may answer these.
 ANYWHERE: Final = (INTERNAL,)
@@ -133,7 +160,7 @@ def documented(*kinds: type[Exception] | Kind) -> dict[int | str, dict[str, Any]
         if kind not in same_status:
             same_status.append(kind)
     described: dict[int | str, dict[str, Any]] = {
-        status: _described("; ".join(f"{kind.title} (`{kind.slug}`)" for kind in same_status))
+        status: _described("; ".join(f"{kind.title} (`{kind.slug}`)" for kind in same_status), same_status)
         for status, same_status in sorted(by_status.items())
     }
     # Also keeps FastAPI from adding a 422 in a form of its own, which this service never answers.
@@ -141,17 +168,25 @@ def documented(*kinds: type[Exception] | Kind) -> dict[int | str, dict[str, Any]
     return described
 
 
+def respond(request: Request, error: Exception) -> Response:
+    """The answer to a known error; what the request was refused for is noted on its state, to be counted."""
+    kind = kind_of(error)
+    if kind is INTERNAL:  # the answer tells nothing, so the log must
+        log.error("unexpected fault", exc_info=error)
+    request.state.problem = kind.slug
+    return problem_response(problem_of(error), _request_id(request), getattr(error, "headers", None))
+
+
 def install(app: FastAPI) -> None:
     """Let every known error answer with its problem."""
 
     async def on_known_error(request: Request, error: Exception) -> Response:
-        if kind_of(error) is INTERNAL:  # the answer tells nothing, so the log must
-            log.error("unexpected fault", exc_info=error)
-        return problem_response(problem_of(error), _request_id(request))
+        return respond(request, error)
 
     async def on_http_exception(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         kind = BY_STATUS.get(error.status_code, Kind("http-error", error.status_code, "The request failed"))
+        request.state.problem = kind.slug
         detail = f"{request.method} {request.url.path[:200]}: {error.detail}"
         return problem_response(problem(kind, detail), _request_id(request), dict(error.headers or {}))
 
@@ -169,8 +204,12 @@ def _parameters(error: RequestValidationError) -> str:
     return "; ".join(f"{'.'.join(map(str, part['loc'][1:]))}: {part['msg']}" for part in error.errors())
 
 
-def _described(description: str) -> dict[str, Any]:
-    return {
-        "description": description,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
+def _described(description: str, kinds: Sequence[Kind] = ()) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    if kinds:
+        content["examples"] = {kind.slug: {"summary": kind.title, "value": _example(kind)} for kind in kinds}
+    return {"description": description, "content": {MEDIA_TYPE: content}}
+
+
+def _example(kind: Kind) -> dict[str, Any]:
+    return problem(kind, f"{kind.title}.").model_dump(exclude_none=True) | {"request_id": "4f1c…"}

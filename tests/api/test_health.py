@@ -97,6 +97,31 @@ def test_metrics_predictions_refusals_stages_and_batches_are_counted(api: Api) -
     assert list(moved.values()) == [2, 1, 2, 1]
 
 
+def test_metrics_requests_answered_with_a_problem_are_counted_by_it(api: Api) -> None:
+    names = ("unsupported-format", "not-found")
+    before = [api.metric("digits_refused_requests_total", problem=name) for name in names]
+    api.predict(b"text")
+    api.get("/nothing")
+    assert [api.metric("digits_refused_requests_total", problem=name) for name in names] == [count + 1 for count in before]
+
+
+def test_metrics_probabilities_are_counted(api: Api) -> None:
+    before = {name: api.metric(f"digits_probability_{name}", model="cnn") for name in ("count", "sum")}
+    probability = api.predict(pictures.png()).json()["predictions"][0]["probability"]
+    assert api.metric("digits_probability_count", model="cnn") == before["count"] + 1
+    assert api.metric("digits_probability_sum", model="cnn") == pytest.approx(before["sum"] + probability, abs=1e-5)
+
+
+def test_metrics_files_of_pages_are_one_route(api: Api) -> None:
+    labels = {"route": "/assets", "method": "GET"}
+    before = api.metric("digits_requests_total", **labels, status="200")
+    api.get("/assets/docs.js")
+    api.get("/assets/swagger-ui/swagger-ui.css")
+    assert api.metric("digits_requests_total", **labels, status="200") == before + 2
+    api.get("/assets/nothing")
+    assert api.metric("digits_requests_total", **labels, status="404")
+
+
 def test_metrics_hostile_method_and_path_make_no_label(api: Api) -> None:
     for name in ("one", "two"):
         api.request(f"X-{name}", f"/v1/{name}")

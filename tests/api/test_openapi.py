@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from app.api.problems import MEDIA_TYPE
+from app.api.schemas import Problem
 from tests.client import Api
 
 ROUTES = {
@@ -77,3 +78,13 @@ def test_openapi_every_operation_has_a_summary_and_a_description(schema: dict[st
     for _, path, operation in _operations(schema):
         assert operation["summary"], path
         assert operation["description"], path
+
+
+def test_openapi_every_status_has_examples_of_its_own(schema: dict[str, Any]) -> None:
+    for _, path, operation in _operations(schema):
+        for status, response in operation["responses"].items():
+            examples = response["content"].get(MEDIA_TYPE, {}).get("examples", {})
+            assert bool(examples) == (status not in {"200", "default"}), (path, status)
+            for slug, example in examples.items():
+                document = Problem.model_validate(example["value"])
+                assert (document.type, str(document.status)) == (f"/problems/{slug}", status)

@@ -188,3 +188,9 @@ def test_predict_probabilities_do_not_depend_on_company(api: Api) -> None:
     np.testing.assert_allclose(
         [ranked.probability for ranked in together.top_k], [ranked.probability for ranked in alone.top_k], atol=2e-6
     )
+
+
+def test_predict_server_timing_is_the_answers_timings(api: Api) -> None:
+    response = api.predict(SAMPLES[2])
+    stages = dict(part.split(";dur=") for part in response.headers["server-timing"].split(", "))
+    assert {stage: float(value) for stage, value in stages.items()} == response.json()["timings_ms"]

@@ -203,16 +203,17 @@ def _tree(root: type[Exception]) -> Iterator[type[Exception]]:
 def test_every_error_that_can_reach_http_is_in_the_table() -> None:
     roots = {errors.DigitsError, errors.PictureError, errors.ServingError, problems.RequestError}  # never raised themselves
     at_start_only = {*_tree(errors.ModelError), errors.ProviderUnavailable}
-    unmapped = {error for error in _tree(errors.DigitsError) if kind_of(error("")) is INTERNAL}
+    unmapped = {error for error in _tree(errors.DigitsError) if kind_of(error.__new__(error)) is INTERNAL}
     assert unmapped == roots | at_start_only
 
 
-def test_every_kind_of_the_table_is_documented(api: Api) -> None:
-    text = api.get("/openapi.json").text
+def test_every_kind_of_the_table_is_documented(make_api: MakeApi) -> None:
+    text = make_api(api_keys="0" * 64, rate_limit="100/second").get("/openapi.json").text
     undocumented = {kind.slug for kind in TABLE.values() if f"`{kind.slug}`" not in text}
-    assert undocumented == {"client-left"}  # nobody reads that answer
+    assert undocumented <= {"client-left", "forbidden"}  # nobody reads the one; no route answers the other yet
 
 
 def test_slug_has_one_status_and_title() -> None:
-    kinds = {*TABLE.values(), *problems.BY_STATUS.values(), problems.NOT_READY, INTERNAL}
+    before_routes = {problems.NOT_HTTP, problems.SLOW_HEADER, problems.HEADER_TOO_LARGE}
+    kinds = {*TABLE.values(), *problems.BY_STATUS.values(), *before_routes, problems.NOT_READY, INTERNAL}
     assert len({kind.slug for kind in kinds}) == len(kinds)

@@ -1,0 +1,64 @@
+"""How often one client may ask, by throttled-py's GCRA: one number a client, no thread, the oldest forgotten first.
+
+A client may send its whole quota at once; then it is refilled evenly.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import replace
+from typing import Final
+
+from throttled import MemoryStore, Quota, Rate, RateLimiterType, Throttled
+from throttled.exceptions import DataError
+from throttled.rate_limiter.quota_parser import parse
+
+# About 300 bytes each: 20 MB when somebody asks from everywhere.
+MAX_CLIENTS: Final = 65_536
+# A subscriber gets a /64 at least (RFC 6177), and may use every address of it.
+IPV6_PREFIX: Final = 64
+
+
+class ClientQuota:
+    """Counts requests by client. Holds at most ``MAX_CLIENTS`` clients; the one longest silent starts anew."""
+
+    def __init__(self, quota: Quota) -> None:
+        self._throttled = Throttled(
+            using=RateLimiterType.GCRA.value, quota=quota, store=MemoryStore(options={"MAX_SIZE": MAX_CLIENTS})
+        )
+
+    def take(self, client: str) -> float | None:
+        """Count one request: None if it may pass, otherwise the seconds after which the next one may."""
+        result = self._throttled.limit(client)
+        return result.state.retry_after if result.limited else None
+
+
+def parse_quota(text: str) -> Quota:
+    """``"100/second"`` or ``"600/minute burst 50"``, where the burst is what may come at once: all of it if absent.
+
+    Raises:
+        ValueError: it is not one such quota; the message says what can be read.
+    """
+    try:
+        (quota,) = parse(text)
+    except DataError as exc:
+        raise ValueError(str(exc)) from exc
+    if quota.burst < 1:
+        raise ValueError("A burst below 1 would let nobody in.")
+    return quota
+
+
+def share_of(quota: Quota, workers: int) -> Quota:
+    """One worker's share. The period grows instead of the count shrinking, so that 1/second has a quarter, too."""
+    rate = Rate(period=quota.rate.period * workers, limit=quota.rate.limit)
+    return replace(quota, rate=rate, burst=max(1, quota.burst // workers))
+
+
+def address_of(host: str) -> str:
+    """Whom an address counts for: itself, or the network of an IPv6 address, whose holder has 2⁶⁴ of them."""
+    if ":" not in host:
+        return host
+    try:
+        return str(ipaddress.IPv6Network((host.partition("%")[0], IPV6_PREFIX), strict=False))
+    except ValueError:  # a proxy's own word
+        return host

@@ -1,0 +1,80 @@
+"""The OpenAPI document is valid, and no request that can be made of it gets an answer that it does not foresee."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import hypothesis
+import pytest
+import schemathesis
+from hypothesis import strategies as st
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis import Case
+from schemathesis.generation import GenerationMode
+from schemathesis.schemas import BaseSchema
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from starlette.types import Receive, Scope, Send
+
+from tests import pictures
+from tests.client import Api
+from tests.conftest import MakeApi
+
+HASH = "0" * 64
+FILES = st.one_of(st.sampled_from([*pictures.FILES.values(), pictures.SVG, pictures.bomb(), b""]), st.binary(max_size=100))
+ANYTHING_WRONG = ["POST /v1/predict", "POST /v1/top-k"]  # the others take nothing that could be
+OPERATIONS = [
+    *ANYTHING_WRONG,
+    "GET /v1/models",
+    "GET /v1/models/{name}",
+    "GET /livez",
+    "GET /readyz",
+    "GET /health",
+    "GET /metrics",
+]
+for media_type in ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif", "image/tiff", "text/csv"):
+    schemathesis.openapi.media_type(media_type, FILES)
+
+
+@pytest.fixture(scope="module")
+def schema(api: Api) -> BaseSchema:
+    async def started(scope: Scope, receive: Receive, send: Send) -> None:
+        """The app, whose lifespan is ``api``'s and not schemathesis' for each request."""
+        if scope["type"] != "lifespan":
+            await api.app(scope, receive, send)
+            return
+        for event in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{event}.complete"})
+
+    return schemathesis.openapi.from_asgi("/openapi.json", started)
+
+
+@pytest.mark.parametrize("settings", [{}, {"api_keys": HASH, "rate_limit": "100/second", "metrics_need_key": True}])
+def test_openapi_document_is_valid(make_api: MakeApi, settings: dict[str, Any]) -> None:
+    OpenAPIV31SpecValidator(make_api(**settings).get("/openapi.json").json()).validate()
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [(name, GenerationMode.POSITIVE) for name in OPERATIONS] + [(name, GenerationMode.NEGATIVE) for name in ANYTHING_WRONG],
+)
+def test_operation_answers_as_documented(schema: BaseSchema, name: str, mode: GenerationMode) -> None:
+    operation = schema.find_operation_by_label(name)
+    assert operation is not None
+
+    @hypothesis.settings(max_examples=15)
+    @hypothesis.given(operation.as_strategy(generation_mode=mode), st.lists(FILES, min_size=1, max_size=3))
+    def answers_as_documented(case: Case[Any], files: list[bytes]) -> None:
+        if case.media_type == "multipart/form-data" and isinstance(case.body, dict) and "files" in case.body:
+            case.body = {"files": cast(Any, files)}  # schemathesis knows no picture
+        response = case.call()
+        assert response.status_code < 500
+        case.validate_response(
+            response, checks=[status_code_conformance, content_type_conformance, response_schema_conformance]
+        )
+
+    answers_as_documented()
