@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from app import __version__
 from app.api import docs, health, middleware, models, predict, problems
+from app.api.v2 import routes as v2
 from app.digits.classifier import DigitClassifier
 from app.metrics import Metrics
 from app.services import Services
@@ -57,7 +58,7 @@ def create_app(settings: Settings | None = None, *, load: Loader | None = None) 
         openapi_url="/openapi.json" if settings.docs_enabled else None,
     )
     app.state.services = services
-    for group in (predict, models, health):
+    for group in (predict, models, health, v2):
         app.include_router(group.router)
     if settings.docs_enabled:
         docs.install(app)

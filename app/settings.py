@@ -13,6 +13,7 @@ from app.digits.session import ProviderName
 
 MEBIBYTE = 1024 * 1024
 PROJECT = Path(__file__).resolve().parent.parent
+KeyHash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Settings(BaseSettings):
@@ -43,8 +44,11 @@ class Settings(BaseSettings):
     request_timeout_ms: int = Field(2000, ge=1, description="Time from a body's arrival to its answer.")
     keep_alive_s: int = Field(75, ge=1, description="Idle connections stay open longer than a load balancer's 60 s.")
     shutdown_timeout_s: int = Field(20, ge=1, description="Time for running requests after SIGTERM.")
+    admin_keys: Annotated[tuple[KeyHash, ...], NoDecode] = Field(
+        (), description="SHA-256 of each key that may load and unload models; good as API keys too."
+    )
 
-    @field_validator("models", mode="before")
+    @field_validator("models", "admin_keys", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value

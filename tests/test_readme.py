@@ -50,6 +50,18 @@ def test_readme_curl_is_answered(command: str, server: Server) -> None:
     assert ("detail" if sent_alone else "predictions") in answer
 
 
+def test_readme_python_reads_the_digit(server: Server) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    result = subprocess.run(
+        [sys.executable, "-c", code.replace(URL.partition("//")[2], server.url.partition("//")[2])],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=PROJECT,
+    )
+    assert result.stdout == "[7]\n"
+
+
 @pytest.mark.parametrize("command", starting_with("digits"))
 def test_readme_digits_command_succeeds(command: str) -> None:
     result = shell(command)

@@ -33,6 +33,7 @@ def test_settings_defaults_are_the_agreed_limits() -> None:
         ("models", "", ()),
         ("docs_enabled", "false", False),
         ("body_timeout_s", "0.5", 0.5),
+        ("admin_keys", f"{'a' * 64},{'0' * 64}", ("a" * 64, "0" * 64)),
     ],
 )
 def test_settings_environment_is_read(monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: object) -> None:
@@ -50,6 +51,7 @@ def test_settings_environment_is_read(monkeypatch: pytest.MonkeyPatch, name: str
         ("provider", "tpu"),
         ("log_format", "xml"),
         ("intra_op_threads", "0"),
+        ("admin_keys", "the key itself"),
     ],
 )
 def test_settings_bad_value_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
