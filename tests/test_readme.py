@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from typer.testing import CliRunner
@@ -19,8 +20,9 @@ from tests.server import Server
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.strip().splitlines()]
 SCRIPTS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-PRINTED = ("0.png 0\n", "README.md Not a known picture format\n")
+PRINTED = ("0.png 0\n", "README.md Not a known picture format\n", "[7]\n")
 URL = "http://127.0.0.1:8000"
+HOST = "127.0.0.1:8000"
 # What takes long, or needs an engine, has tests of its own; here the command line must at least be one that exists.
 CHECKED_ELSEWHERE = {
     "docker compose up": "tests/container",
@@ -55,7 +57,7 @@ def test_readme_curl_is_answered(command: str, server: Server) -> None:
 @pytest.mark.parametrize(("script", "printed"), [*zip(SCRIPTS, PRINTED, strict=True)])
 def test_readme_python_runs(script: str, printed: str, server: Server) -> None:
     environment = os.environ | {"NO_PROXY": "127.0.0.1"}
-    command = [sys.executable, "-c", script.replace(URL, server.url)]
+    command = [sys.executable, "-c", script.replace(HOST, urlsplit(server.url).netloc)]
     result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT, env=environment)
     assert result.returncode == 0, result.stderr
     assert printed in result.stdout

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs
 from app.api.guard import client_of
-from app.api.problems import INTERNAL, problem_of, problem_response
+from app.api.problems import INTERNAL, problem_of, response_for
 from app.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ SECURITY_HEADERS: Final = {
 # A label takes no text of the client's: each new one would live in memory for ever.
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # Probes and scrapes come every few seconds and would drown the rest.
-QUIET_ROUTES: Final = ("/livez", "/readyz", "/health", "/metrics")
+QUIET_ROUTES: Final = ("/livez", "/readyz", "/health", "/metrics", "/v2/health/live", "/v2/health/ready")
 
 
 class RequestContext:
@@ -67,7 +67,7 @@ class RequestContext:
             log.exception("unexpected fault")
             scope["state"]["problem"] = INTERNAL.slug
             if status == 0:
-                await problem_response(problem_of(exc), request_id)(scope, receive, send_with_headers)
+                await response_for(scope, problem_of(exc))(scope, receive, send_with_headers)
         finally:
             self._record(scope, status, time.perf_counter() - started)
             logs.request_id.reset(token)

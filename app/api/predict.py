@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Sequence
@@ -20,15 +19,12 @@ from app.api.schemas import PredictAnswer
 from app.api.uploads import Upload, read_uploads
 from app.digits import errors
 from app.digits.classifier import DigitClassifier, Prediction
-from app.digits.image import Picture, open_picture
 from app.digits.preprocessing import Frame
 from app.digits.session import Floats
 from app.services import Services, services_of
+from app.serving.framing import frame_file
 from app.serving.registry import ServedModel
 
-# Above this many pixels a picture is decoded and framed on a thread: at this size the two take about 2 ms, which is as long as
-# the event loop should be kept from others. Frames of 28×28 take 0.05 ms, less than a hop to a thread.
-INLINE_PIXELS: Final = 64 * 64
 PROBABILITY_DIGITS: Final = 6
 
 ModelName = Annotated[str | None, Query(description="The model by name; the default model if absent.")]
@@ -134,29 +130,16 @@ async def answer(request: Request, model_name: str | None, top_k: int) -> Respon
 
 
 async def _frame_all(work: _Work, classifier: DigitClassifier, services: Services) -> None:
-    loop = asyncio.get_running_loop()
     limits = services.settings.picture_limits
     for upload in work.uploads:
         try:
-            picture = open_picture(upload.data, limits, is_csv=upload.is_csv)
-            if picture.pixels > INLINE_PIXELS:
-                frame, decode_s, preprocess_s = await loop.run_in_executor(services.decoders, _frame, picture, classifier)
-            else:
-                frame, decode_s, preprocess_s = _frame(picture, classifier)
+            framed = await frame_file(upload.data, classifier, limits, services.decoders, is_csv=upload.is_csv)
         except errors.PictureError as exc:
             work.frames.append(exc)
             continue
-        work.frames.append(frame)
-        work.decode_s += decode_s
-        work.preprocess_s += preprocess_s
-
-
-def _frame(picture: Picture, classifier: DigitClassifier) -> tuple[Frame, float, float]:
-    started = time.perf_counter()
-    grey = picture.decode()
-    decoded = time.perf_counter()
-    frame = classifier.frame(grey)
-    return frame, decoded - started, time.perf_counter() - decoded
+        work.frames.append(framed.frame)
+        work.decode_s += framed.decode_s
+        work.preprocess_s += framed.preprocess_s
 
 
 async def _infer(work: _Work, model: ServedModel, *, deadline: float) -> Floats:
@@ -166,7 +149,7 @@ async def _infer(work: _Work, model: ServedModel, *, deadline: float) -> Floats:
         return np.empty((0, len(model.classifier.manifest.labels)), np.float32)
     result = await model.batcher.submit(np.stack(images), deadline)
     work.queue_s, work.inference_s = result.queue_s, result.inference_s
-    return result.probabilities
+    return result.output.probabilities
 
 
 def _results(work: _Work, probabilities: Floats, model: ServedModel, top_k: int, services: Services) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -13,8 +13,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Scope
 
 from app.api.schemas import Problem
+from app.api.v2 import errors as v2
 from app.digits import errors
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,22 @@ class BodyTooLarge(RequestError):
 
 class TooManyFiles(RequestError):
     """The request has more files than the limit."""
+
+
+class MalformedInference(RequestError):
+    """The body is no inference request of the Open Inference Protocol."""
+
+
+class InvalidTensor(RequestError):
+    """A tensor's shape, data type, size or values are not what the model takes."""
+
+
+class TooManyImages(RequestError):
+    """A tensor holds more images than the service ever takes at one time."""
+
+
+class ModelRefused(RequestError):
+    """The model that was asked to be loaded cannot be served; what was served before still is."""
 
 
 class SlowBody(RequestError):
@@ -88,6 +106,7 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     MalformedMultipart: Kind("malformed-multipart", 400, "The multipart body is malformed"),
     ClientLeft: Kind("client-left", 400, "The client closed the connection"),
     Unauthorized: Kind("unauthorized", 401, "A key is needed"),
+    MalformedInference: Kind("malformed-inference", 400, "The inference request is malformed"),
     Forbidden: Kind("forbidden", 403, "This is not allowed"),
     errors.UnknownModel: Kind("unknown-model", 404, "No such model"),
     SlowBody: Kind("slow-body", 408, "The body arrived too slowly"),
@@ -95,11 +114,14 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     errors.FileTooLarge: Kind("file-too-large", 413, "The file is too large"),
     errors.TooManyPixels: Kind("too-many-pixels", 413, "The picture has too many pixels"),
     TooManyFiles: Kind("too-many-files", 413, "Too many files"),
+    TooManyImages: Kind("too-many-images", 413, "Too many images"),
     UnsupportedContentType: Kind("unsupported-content-type", 415, "The content type is not supported"),
     errors.UnsupportedFormat: Kind("unsupported-format", 415, "Not a known picture format"),
     errors.BrokenPicture: Kind("broken-picture", 422, "The picture is damaged"),
     errors.BrokenTable: Kind("broken-csv", 422, "The CSV is no picture"),
     errors.BlankPicture: Kind("blank", 422, "The picture is blank"),
+    InvalidTensor: Kind("invalid-tensor", 422, "The tensor is invalid"),
+    ModelRefused: Kind("model-refused", 422, "The model cannot be served"),
     errors.InvalidTopK: Kind("invalid-parameter", 422, "A parameter is invalid"),
     RequestValidationError: Kind("invalid-parameter", 422, "A parameter is invalid"),
     RateLimited: Kind("rate-limited", 429, "Too many requests"),
@@ -146,25 +168,35 @@ def problem_response(document: Problem, request_id: str | None, headers: dict[st
     content = document.model_dump(exclude_none=True)
     if request_id:
         content["request_id"] = request_id
-    extra = dict(headers or {})
-    if document.status == 503:
-        extra["Retry-After"] = str(RETRY_AFTER_S)
-    return Response(json.dumps(content, ensure_ascii=False), document.status, extra, MEDIA_TYPE)
+    return Response(json.dumps(content, ensure_ascii=False), document.status, _with_retry(document, headers), MEDIA_TYPE)
 
 
-def documented(*kinds: type[Exception] | Kind) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI ``responses`` for a route that may answer these kinds, made from the table."""
+def response_for(scope: Scope, document: Problem, headers: dict[str, str] | None = None) -> Response:
+    """A document as this request's answer: under ``/v2`` in the Open Inference Protocol's form."""
+    if v2.speaks(scope["path"]):
+        return v2.error_response(document.status, document.detail, _with_retry(document, headers))
+    return problem_response(document, scope.get("state", {}).get("request_id"), headers)
+
+
+def documented(
+    *kinds: type[Exception] | Kind, form: Callable[[str, Sequence[Kind]], dict[str, Any]] | None = None
+) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI ``responses`` for a route that may answer these kinds, made from the table.
+
+    ``form`` makes a response of a description and its kinds; RFC 9457's if None.
+    """
+    form = form or _described
     by_status: dict[int, list[Kind]] = {}
     for kind in (*(TABLE[kind] if isinstance(kind, type) else kind for kind in kinds), *ANYWHERE):
         same_status = by_status.setdefault(kind.status, [])
         if kind not in same_status:
             same_status.append(kind)
     described: dict[int | str, dict[str, Any]] = {
-        status: _described("; ".join(f"{kind.title} (`{kind.slug}`)" for kind in same_status), same_status)
+        status: form("; ".join(f"{kind.title} (`{kind.slug}`)" for kind in same_status), same_status)
         for status, same_status in sorted(by_status.items())
     }
     # Also keeps FastAPI from adding a 422 in a form of its own, which this service never answers.
-    described["default"] = _described("Any other problem")
+    described["default"] = form("Any other problem", ())
     return described
 
 
@@ -174,7 +206,7 @@ def respond(request: Request, error: Exception) -> Response:
     if kind is INTERNAL:  # the answer tells nothing, so the log must
         log.error("unexpected fault", exc_info=error)
     request.state.problem = kind.slug
-    return problem_response(problem_of(error), _request_id(request), getattr(error, "headers", None))
+    return response_for(request.scope, problem_of(error), getattr(error, "headers", None))
 
 
 def install(app: FastAPI) -> None:
@@ -188,16 +220,15 @@ def install(app: FastAPI) -> None:
         kind = BY_STATUS.get(error.status_code, Kind("http-error", error.status_code, "The request failed"))
         request.state.problem = kind.slug
         detail = f"{request.method} {request.url.path[:200]}: {error.detail}"
-        return problem_response(problem(kind, detail), _request_id(request), dict(error.headers or {}))
+        return response_for(request.scope, problem(kind, detail), dict(error.headers or {}))
 
     app.add_exception_handler(errors.DigitsError, on_known_error)
     app.add_exception_handler(RequestValidationError, on_known_error)
     app.add_exception_handler(HTTPException, on_http_exception)
 
 
-def _request_id(request: Request) -> str | None:
-    request_id: str | None = request.scope.get("state", {}).get("request_id")
-    return request_id
+def _with_retry(document: Problem, headers: dict[str, str] | None) -> dict[str, str]:
+    return (headers or {}) | ({"Retry-After": str(RETRY_AFTER_S)} if document.status == 503 else {})
 
 
 def _parameters(error: RequestValidationError) -> str:

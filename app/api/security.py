@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from app.api.guard import Access, has_quota
 from app.api.problems import RateLimited, Unauthorized, documented
+from app.api.v2 import errors as v2
 
 SCHEMES: Final = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key."},
@@ -31,8 +32,9 @@ def _describe(schema: dict[str, Any], access: Access, *, quota: bool) -> None:
     for path, operations in schema["paths"].items():
         needs_key = access.needs_key(path)
         refusals = ((Unauthorized,) if needs_key else ()) + ((RateLimited,) if quota and has_quota(path) else ())
+        form = v2.referred if v2.speaks(path) else None
         for operation in operations.values():
-            responses = {str(status): response for status, response in documented(*refusals).items()}
+            responses = {str(status): response for status, response in documented(*refusals, form=form).items()}
             operation["responses"] = dict(sorted((responses | operation["responses"]).items()))
             if needs_key:
                 operation["security"] = [{name: []} for name in SCHEMES]

@@ -52,7 +52,7 @@ async def read_uploads(request: Request, settings: Settings, ticket: Ticket) -> 
     """
     media_type, options = parse_options_header(request.headers.get("content-type"))
     _check_type(media_type, request)
-    body = await _read_body(request, settings, ticket)
+    body = await read_body(request, settings, ticket)
     if not body:
         raise EmptyBody(f"Send {ACCEPTED}.")
     if media_type == b"multipart/form-data":
@@ -155,7 +155,13 @@ def _check_type(media_type: bytes, request: Request) -> None:
         raise UnsupportedContentType(f"The content type is {shown!r}; send {ACCEPTED}.")
 
 
-async def _read_body(request: Request, settings: Settings, ticket: Ticket) -> bytes:
+async def read_body(request: Request, settings: Settings, ticket: Ticket) -> bytes:
+    """The whole body; its bytes are taken from the room that ``ticket`` is for while they come in.
+
+    Raises:
+        BodyTooLarge, SlowBody, ClientLeft: see ``app.api.problems``.
+        QueueFull: all bodies in flight together would pass their limit.
+    """
     _check_announced(request, settings.max_body_bytes)
     chunks: list[bytes] = []
     try:

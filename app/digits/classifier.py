@@ -90,8 +90,9 @@ class DigitClassifier:
         """
         output = self.session.run(images)
         expected = (len(images), len(self.manifest.labels))
-        if output.probabilities.shape != expected:
-            raise ModelBroken(f"The model answered the shape {output.probabilities.shape} instead of {expected}.")
+        if output.probabilities.shape != expected or output.logits.shape != expected:
+            shapes = f"{output.logits.shape} and {output.probabilities.shape}"
+            raise ModelBroken(f"The model answered the shapes {shapes} instead of {expected}.")
         if not np.isfinite(output.probabilities).all():
             raise ModelBroken("The model answered probabilities that are not finite.")
         return output

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from app.digits.errors import DeadlineExceeded, DigitsError, ModelBroken, ShuttingDown
-from app.digits.session import Floats, Images, Output
+from app.digits.session import Images, Output
 
 _STOP: Final = None
 
@@ -27,12 +27,12 @@ class Answer:
     """What a caller gets for its images.
 
     Attributes:
-        probabilities: float32 (N, C), in the order of the images.
+        output: logits and probabilities, float32 (N, C), in the order of the images.
         queue_s: from submission to the start of the first run, in seconds.
         inference_s: the runs that its images were part of, in seconds.
     """
 
-    probabilities: Floats
+    output: Output
     queue_s: float
     inference_s: float
 
@@ -140,10 +140,10 @@ class Batcher:
         live = [job for job in batch if job.deadline > started and not job.future.cancelled()]
         if not live:
             return
-        result: Floats | DigitsError
+        result: Output | DigitsError
         try:
             images = np.concatenate([job.images for job in live]) if len(live) > 1 else live[0].images
-            result = self._infer(images).probabilities
+            result = self._infer(images)
         except DigitsError as exc:
             result = exc
         except Exception as exc:  # noqa: BLE001 - this thread's outermost edge: it must outlive any fault of a run
@@ -156,7 +156,7 @@ class Batcher:
         loop.call_soon_threadsafe(_deliver, live, result, started, inference_s)
 
 
-def _deliver(jobs: Sequence[_Job], result: Floats | DigitsError, started: float, inference_s: float) -> None:
+def _deliver(jobs: Sequence[_Job], result: Output | DigitsError, started: float, inference_s: float) -> None:
     offset = 0
     for job in jobs:
         rows = slice(offset, offset + len(job.images))
@@ -166,11 +166,13 @@ def _deliver(jobs: Sequence[_Job], result: Floats | DigitsError, started: float,
         if isinstance(result, DigitsError):
             job.future.set_exception(result)
         else:
-            job.future.set_result(Answer(result[rows], started - job.submitted, inference_s))
+            output = Output(result.logits[rows], result.probabilities[rows])
+            job.future.set_result(Answer(output, started - job.submitted, inference_s))
 
 
 def _joined(answers: Sequence[Answer]) -> Answer:
     if len(answers) == 1:
         return answers[0]
-    probabilities = np.concatenate([answer.probabilities for answer in answers])
-    return Answer(probabilities, answers[0].queue_s, sum(answer.inference_s for answer in answers))
+    logits = np.concatenate([answer.output.logits for answer in answers])
+    probabilities = np.concatenate([answer.output.probabilities for answer in answers])
+    return Answer(Output(logits, probabilities), answers[0].queue_s, sum(answer.inference_s for answer in answers))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -49,6 +50,16 @@ class ServedModel:
             "sha256": manifest.sha256,
             "provider": classifier.session.provider,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """A model of the folder: loaded, or not and why."""
+
+    name: str
+    version: str | None
+    state: Literal["READY", "UNAVAILABLE"]
+    reason: str | None
 
 
 class Registry:
@@ -124,6 +135,38 @@ class Registry:
             except DigitsError as exc:
                 self.failed[name] = str(exc)
                 log.error("model not served", extra={"model": name, "reason": str(exc)})
+
+    def load(self, name: str) -> None:
+        """Load or replace a model; blocks.
+
+        Raises:
+            DigitsError: it cannot be served; what was served before still is.
+        """
+        before = self._served.get(name)
+        self._add(name)
+        self.failed.pop(name, None)
+        if before is not None:
+            before.batcher.close()
+
+    def unload(self, name: str) -> None:
+        """Serve a model no longer; blocks until what is queued is answered.
+
+        Raises:
+            UnknownModel: none of that name is loaded.
+        """
+        model = self.get(name)
+        del self._served[name]
+        model.batcher.close()
+
+    def index(self) -> list[IndexEntry]:
+        """Every model of the folder, and those that could not be loaded."""
+        entries = []
+        for name in sorted({*self._found(), *self._served, *self.failed}):
+            if model := self._served.get(name):
+                entries.append(IndexEntry(name, model.identity["version"], "READY", None))
+            else:
+                entries.append(IndexEntry(name, None, "UNAVAILABLE", self.failed.get(name, "not loaded")))
+        return entries
 
     def close(self) -> None:
         """Finish what is queued and end the runner threads."""

@@ -7,9 +7,9 @@ import httpx
 import numpy as np
 import pytest
 
-from app.api.predict import INLINE_PIXELS
 from app.api.schemas import PictureAnswer, PictureProblem, PredictAnswer, Problem
 from app.digits.image import decode
+from app.serving.framing import INLINE_PIXELS
 from app.settings import PROJECT
 from tests import pictures
 from tests.client import Api, assert_problem, multipart

@@ -44,7 +44,7 @@ async def _occupy(batcher: Batcher, session: FakeSession) -> asyncio.Task[Answer
 
 
 def _assert_answers(answer: Answer, images: Images) -> None:
-    np.testing.assert_allclose(answer.probabilities, FakeSession().run(images).probabilities, rtol=1e-5)
+    np.testing.assert_allclose(answer.output.probabilities, FakeSession().run(images).probabilities, rtol=1e-5)
 
 
 async def test_submit_lone_request_does_not_wait(batcher: Batcher) -> None:
