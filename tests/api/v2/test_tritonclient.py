@@ -85,7 +85,7 @@ def test_client_finds_server_and_model(client: Any) -> None:
     assert client.is_server_ready()
     assert client.is_model_ready("cnn")
     assert client.is_model_ready("cnn", VERSION)
-    assert not client.is_model_ready("cnn", "2")
+    assert not client.is_model_ready("cnn", "999")
     assert not client.is_model_ready("resnet")
     assert {"binary_tensor_data", "classification", "model_repository"} <= set(client.get_server_metadata()["extensions"])
 
