@@ -125,6 +125,10 @@ class Registry:
                 self.failed[name] = str(exc)
                 log.error("model not served", extra={"model": name, "reason": str(exc)})
 
+    def reload(self) -> None:
+        """Read the folder again."""
+        self.load_others()
+
     def close(self) -> None:
         """Finish what is queued and end the runner threads."""
         for model in self._served.values():
