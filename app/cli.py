@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -32,32 +30,24 @@ app = typer.Typer(
 
 @app.command()
 def serve() -> None:
-    """Serve HTTP on DIGITS_HOST:DIGITS_PORT."""
-    import uvicorn  # only this command needs the server
+    """Serve HTTP on DIGITS_HOST:DIGITS_PORT, with DIGITS_WORKERS processes."""
+    settings = _settings_with_logs()
+    if settings.workers == 1:
+        from app import server  # only the commands that serve need the server
 
-    from app.api import connections
-    from app.main import create_app
-    from app.services import Services
+        server.serve(settings)
+    else:
+        from app.serving.workers import Workers
 
-    # uvicorn drains, then raises the signal again for whoever handled it before; the default would end in a failure's code.
-    signal.signal(signal.SIGTERM, _end)
-    settings = Settings()
-    logs.configure(settings.log_format, settings.log_level)
-    application = create_app(settings)
-    services: Services = application.state.services
-    services.registry.load_default()  # here, so that a bad model is one sentence and not a traceback of the server's
-    uvicorn.run(
-        application,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # DIGITS_TRUSTED_PROXIES says whom to believe; uvicorn would believe this machine
-        http=connections.of(settings, services.metrics),
-        timeout_keep_alive=settings.keep_alive_s,
-        timeout_graceful_shutdown=settings.shutdown_timeout_s,
-    )
+        raise typer.Exit(Workers(settings).run())
+
+
+@app.command(hidden=True)
+def worker(index: int, port_holder: int) -> None:
+    """Serve as one of several processes; `serve` starts them."""
+    from app import server
+
+    server.work(_settings_with_logs(), index, port_holder)
 
 
 @app.command()
@@ -117,8 +107,10 @@ def main() -> int:
     return 0
 
 
-def _end(_signal: int, _frame: FrameType | None) -> None:
-    sys.exit(0)
+def _settings_with_logs() -> Settings:
+    settings = Settings()
+    logs.configure(settings.log_format, settings.log_level, with_pid=settings.workers > 1)
+    return settings
 
 
 def _load(settings: Settings, name: str, device: ProviderName) -> DigitClassifier:

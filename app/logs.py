@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -17,7 +18,11 @@ _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object: time, level, logger, message, request id, and whatever ``extra`` the call gave."""
+    """One JSON object: time, level, logger, message, request id, and whatever ``extra`` the call gave; the pid if wanted."""
+
+    def __init__(self, *, with_pid: bool = False) -> None:
+        super().__init__()
+        self._pid = {"pid": os.getpid()} if with_pid else {}
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, object] = {
@@ -25,6 +30,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **self._pid,
         }
         if (bound := request_id.get()) is not None:
             entry["request_id"] = bound
@@ -37,10 +43,14 @@ class JsonFormatter(logging.Formatter):
 class ConsoleFormatter(logging.Formatter):
     """A line that a person reads at a terminal."""
 
+    def __init__(self, *, with_pid: bool = False) -> None:
+        super().__init__()
+        self._pid = f"[{os.getpid()}] " if with_pid else ""
+
     def format(self, record: logging.LogRecord) -> str:
         extra = "".join(f" {key}={_plain(value)}" for key, value in _extra(record).items())
         bound = f" request_id={bound}" if (bound := request_id.get()) is not None else ""
-        line = f"{_time(record)} {record.levelname.lower():7s} {_printable(record.getMessage())}{extra}{bound}"
+        line = f"{_time(record)} {record.levelname.lower():7s} {self._pid}{_printable(record.getMessage())}{extra}{bound}"
         return f"{line}\n{self._traceback(record)}" if record.exc_info else line
 
     def _traceback(self, record: logging.LogRecord) -> str:
@@ -48,10 +58,11 @@ class ConsoleFormatter(logging.Formatter):
         return "\n".join(_printable(line) for line in self.formatException(record.exc_info).split("\n"))
 
 
-def configure(log_format: Literal["json", "console"], level: str) -> None:
-    """Send everything to stderr in one format, uvicorn's own lines too."""
+def configure(log_format: Literal["json", "console"], level: str, *, with_pid: bool = False) -> None:
+    """Send everything to stderr in one format, uvicorn's own lines too; with the pid where processes share stderr."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if log_format == "json" else ConsoleFormatter())
+    formatter = JsonFormatter if log_format == "json" else ConsoleFormatter
+    handler.setFormatter(formatter(with_pid=with_pid))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())

@@ -30,6 +30,7 @@ from app.settings import Settings
 LARGE_DECODES: Final = 2
 CORS_ALLOWED: Final = ("Authorization", "X-API-Key", "X-Request-ID", "X-Request-Timeout-Ms", "traceparent", "tracestate")
 CORS_EXPOSED: Final = ("X-Request-ID", "Retry-After", "Server-Timing")
+GAUGES_EVERY_S: Final = 1.0
 DESCRIPTION: Final = """\
 Reads handwritten digits from pictures and says how sure it is. Send a picture of any size, any common format and either
 polarity; the service finds the ink, frames it as the model was trained, and answers calibrated probabilities.
@@ -79,7 +80,7 @@ def create_app(settings: Settings | None = None, *, load: Loader | None = None) 
 def _wrap(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """Add the middleware, the innermost first; what is not set costs nothing."""
     access = guard.Access(settings)
-    quota = ClientQuota(share_of(parse_quota(settings.rate_limit), 1)) if settings.rate_limit else None
+    quota = ClientQuota(share_of(parse_quota(settings.rate_limit), settings.workers)) if settings.rate_limit else None
     if access.hashes or quota:
         app.add_middleware(guard.Guard, access=access, quota=quota)
         security.install(app, access, quota=quota is not None)
@@ -103,11 +104,11 @@ def _services(settings: Settings, load: Loader | None, tracer: Tracer | None) ->
         names=settings.models,
         default=settings.default_model,
         load=load
-        or functools.partial(DigitClassifier.load, provider=settings.provider, intra_op_threads=settings.intra_op_threads),
+        or functools.partial(DigitClassifier.load, provider=settings.provider, intra_op_threads=settings.threads_a_run),
         max_batch_images=settings.max_batch_images,
         on_batch=metrics.count_batch,
     )
-    metrics.registry.register(DriftCollector(registry))
+    metrics.add(DriftCollector(registry))
     return Services(
         settings=settings,
         registry=registry,
@@ -125,12 +126,22 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     registry = services.registry
     registry.load_default()
     others = asyncio.create_task(asyncio.to_thread(_load_others, services))
+    gauges = asyncio.create_task(_keep_gauges(services)) if services.settings.workers > 1 else None
     try:
         yield
     finally:
+        if gauges is not None:
+            gauges.cancel()
         await others
         registry.close()
         services.decoders.shutdown()
+
+
+async def _keep_gauges(services: Services) -> None:
+    """A scrape reaches one worker and shows all of them, so each has to tell its state unasked."""
+    while True:
+        services.set_gauges()
+        await asyncio.sleep(GAUGES_EVERY_S)
 
 
 def _load_others(services: Services) -> None:

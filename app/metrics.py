@@ -1,10 +1,32 @@
-"""Prometheus metrics, few labels each. One registry for each app: two services in one process do not mix."""
+"""Prometheus metrics, few labels each. One registry for each app: two services in one process do not mix.
+
+With several workers each writes its values to files of a folder that all share, and any of them answers with the sums: that is
+prometheus_client's multiprocess mode, which ``app.serving.workers`` switches on. A gauge there needs its ``multiprocess_mode``.
+"""
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+import itertools
+import os
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Metric,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from app.digits.classifier import Prediction
+
+# The library's own variable: it keeps all values in this folder's files if it is set before the first import.
+SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
@@ -17,9 +39,16 @@ class Metrics:
     """What the service counts."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
+        self.registry = self._shown = CollectorRegistry()
+        self._computed: list[Collector] = []
+        self._copies: dict[str, Gauge] = {}
+        self._shared = SHARED_FOLDER in os.environ
+        if self._shared:
+            self._shown = CollectorRegistry()
+            MultiProcessCollector(self._shown)
+        else:  # of one process among several, it would be another's at each scrape
+            ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self._shown)
         self.requests = Counter("digits_requests", "HTTP requests.", ("route", "method", "status"), registry=self.registry)
         # Finding a child by its labels costs five times what counting does; there are as many as there are time series.
         self._by_request: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
@@ -52,10 +81,36 @@ class Metrics:
         self.batch_images = Histogram(
             "digits_batch_images", "Images in a run of the model.", ("model",), buckets=BATCH_SIZES, registry=self.registry
         )
-        self.queued_images = Gauge("digits_queued_images", "Images admitted and not yet answered.", registry=self.registry)
-        self.model_info = Gauge(
-            "digits_model_info", "1 for each loaded model.", ("model", "version", "sha256", "provider"), registry=self.registry
+        self.queued_images = Gauge(
+            "digits_queued_images",
+            "Images admitted and not yet answered.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
         )
+        self.model_info = Gauge(
+            "digits_model_info",
+            "1 for each loaded model.",
+            ("model", "version", "sha256", "provider"),
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
+
+    def add(self, collector: Collector) -> None:
+        """Show gauges that are computed when they are scraped; with several workers, each one's highest."""
+        self._computed.append(collector)
+        if not self._shared:
+            self.registry.register(collector)
+
+    def share(self) -> None:
+        """Write the computed gauges down where a scrape of another worker finds them."""
+        if self._shared:
+            for family in itertools.chain.from_iterable(collector.collect() for collector in self._computed):
+                for sample in family.samples:
+                    self._copy(family, sample.labels).set(sample.value)
+
+    def text(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return generate_latest(self._shown)
 
     def count_request(self, route: str, method: str, status: int, seconds: float, problem: str | None) -> None:
         """One answer; ``problem`` is its slug if it was one."""
@@ -80,3 +135,10 @@ class Metrics:
     def count_batch(self, model: str, images: int) -> None:
         """One run of a model; called from its runner thread."""
         self.batch_images.labels(model).observe(images)
+
+    def _copy(self, family: Metric, labels: dict[str, str]) -> Gauge:
+        gauge = self._copies.get(family.name)
+        if gauge is None:
+            gauge = Gauge(family.name, family.documentation, tuple(labels), registry=self.registry, multiprocess_mode="livemax")
+            self._copies[family.name] = gauge
+        return gauge.labels(**labels) if labels else gauge

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ class Services:
         bodies: room for bytes of bodies in flight.
         decoders: threads for pictures too large to decode on the event loop.
         tracer: makes spans of a request's stages, where tracing is on.
+        draining: set once the service was told to end: it is not ready, though it may still serve.
     """
 
     settings: Settings
@@ -36,7 +38,13 @@ class Services:
     bodies: Room
     decoders: ThreadPoolExecutor
     tracer: Tracer | None = None
+    draining: threading.Event = field(default_factory=threading.Event)
     started: float = field(default_factory=time.monotonic)
+
+    def set_gauges(self) -> None:
+        """Write down what the metrics show of the present state; events are counted where they happen."""
+        self.metrics.queued_images.set(self.images.taken)
+        self.metrics.share()
 
 
 def services_of(request: Request) -> Services:

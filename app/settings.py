@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.digits.image import Limits
 from app.digits.session import ProviderName
+from app.digits.threads import available_cpus
 
 MEBIBYTE = 1024 * 1024
 KIBIBYTE = 1024
@@ -46,7 +47,7 @@ class Settings(BaseSettings):
     body_timeout_s: float = Field(30.0, gt=0, description="Time in which a body must have arrived.")
     request_timeout_ms: int = Field(2000, ge=1, description="Time from a body's arrival to its answer.")
     keep_alive_s: int = Field(75, ge=1, description="Idle connections stay open longer than a load balancer's 60 s.")
-    shutdown_timeout_s: int = Field(20, ge=1, description="Time for running requests after SIGTERM.")
+    shutdown_timeout_s: int = Field(20, ge=1, description="Time for running requests once new ones are refused.")
     api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="SHA-256 of each API key, hex, comma-separated; empty serves everybody."
     )
@@ -63,6 +64,12 @@ class Settings(BaseSettings):
     )
     header_timeout_s: float = Field(10.0, gt=0, description="Time in which a request's header must have arrived.")
     max_header_bytes: int = Field(32 * KIBIBYTE, ge=1024, description="Bytes of one request's header.")
+    drain_delay_s: float = Field(
+        5.0, ge=0, description="Time after SIGTERM in which /readyz says no and all is served; Ctrl-C waits for nothing."
+    )
+    workers: int = Field(
+        1, ge=1, description="Processes on the one port; each has its share of the threads, and limits of its own."
+    )
 
     @field_validator("models", mode="before")
     @classmethod
@@ -103,6 +110,11 @@ class Settings(BaseSettings):
         if self.metrics_need_key and not (self.api_keys or self.admin_keys):
             raise ValueError("DIGITS_METRICS_NEED_KEY needs DIGITS_API_KEYS or DIGITS_ADMIN_KEYS.")
         return self
+
+    @property
+    def threads_a_run(self) -> int:
+        """CPU threads of one run in this process: as set, else the worker's share of what cgroup and affinity allow."""
+        return self.intra_op_threads or max(1, available_cpus() // self.workers)
 
     @property
     def picture_limits(self) -> Limits:

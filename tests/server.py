@@ -1,13 +1,15 @@
-"""The real server in a process of its own, on a port that the system chose."""
+"""The real server in a process of its own, or in several, on a port that the system chose."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -19,33 +21,64 @@ START_TIMEOUT_S = 30.0
 class Server:
     """``digits serve`` between ``with`` and its end; ``stop`` gives the exit code.
 
+    It stops without a drain delay unless ``drain_delay_s`` is set.
+
     Attributes:
         url: where it listens.
+        pid: of the process, or of the workers' parent.
+        http: a client that sends each request on a new connection.
     """
 
     def __init__(self, log: Path, **settings: str) -> None:
         self._log = log
+        # Every request is a connection of its own, as each reaches one worker for good.
+        self.http = httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
         self._settings = {f"DIGITS_{name.upper()}": value for name, value in settings.items()}
 
     def __enter__(self) -> Self:
-        environment = os.environ | {"DIGITS_PORT": "0"} | self._settings
+        environment = os.environ | {"DIGITS_PORT": "0", "DIGITS_DRAIN_DELAY_S": "0"} | self._settings
         with self._log.open("wb") as log:
             self._process = subprocess.Popen([sys.executable, "-m", "app.cli", "serve"], env=environment, stderr=log)
-        self.url = self._address()
+        self.pid = self._process.pid
+        try:
+            self.url = self._address()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+        self.http.close()
 
     def stop(self) -> int:
         """Send SIGTERM and wait for the end."""
-        self._process.send_signal(signal.SIGTERM)
+        self.send(signal.SIGTERM)
+        return self.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait for the end: the exit code."""
         return self._process.wait(timeout=START_TIMEOUT_S)
 
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        until = time.monotonic() + START_TIMEOUT_S
+        while not condition():
+            assert time.monotonic() < until, f"it did not come about in time:\n{self.log}"
+            time.sleep(0.02)
+
+    @property
+    def workers(self) -> dict[int, int]:
+        """The workers that serve or served last: place → pid."""
+        lines = [json.loads(line) for line in self.log.splitlines() if '"worker serves"' in line]
+        return {line["worker"]: line["worker_pid"] for line in lines}
+
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(self.url + path, trust_env=False)
+        return self.http.get(self.url + path)
 
     @property
     def log(self) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -98,6 +99,13 @@ def test_console_message_and_exception_forge_no_line() -> None:
         raise RuntimeError("\x1b[2Jgone")
     except RuntimeError:
         assert "\x1b" not in logs.ConsoleFormatter().format(_record(exc_info=sys.exc_info()))
+
+
+def test_line_names_the_process_only_where_it_is_asked_for() -> None:
+    assert json.loads(logs.JsonFormatter(with_pid=True).format(_record()))["pid"] == os.getpid()
+    assert f" [{os.getpid()}] hello" in logs.ConsoleFormatter(with_pid=True).format(_record())
+    assert "pid" not in _json(_record())
+    assert logs.ConsoleFormatter().format(_record()).endswith(" warning hello")
 
 
 @pytest.mark.usefixtures("_logging_restored")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from fastapi import APIRouter, Request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
 from app import __version__
 from app.api.problems import NOT_READY, documented, problem, problem_response
 from app.api.schemas import Health, ModelIdentity, Probe
+from app.digits.errors import ShuttingDown
 from app.services import services_of
 
 router = APIRouter(tags=["operations"])
@@ -22,10 +24,13 @@ async def live() -> Probe:
     return Probe(status="ok")
 
 
-@router.get("/readyz", summary="Send traffic?", response_model=Probe, responses=documented(NOT_READY))
+@router.get("/readyz", summary="Send traffic?", response_model=Probe, responses=documented(NOT_READY, ShuttingDown))
 async def ready(request: Request) -> Response | Probe:
-    """Answers 200 once the default model has passed its golden self-test."""
-    if services_of(request).registry.ready:
+    """Answers 200 from when the default model has passed its golden self-test until the service is told to end."""
+    services = services_of(request)
+    if services.draining.is_set():
+        raise ShuttingDown("The service is stopping; send new traffic elsewhere.")
+    if services.registry.ready:
         return Probe(status="ok")
     return problem_response(problem(NOT_READY, "The default model is not loaded."), request.state.request_id)
 
@@ -36,8 +41,10 @@ async def health(request: Request) -> Health:
     services = services_of(request)
     registry = services.registry
     return Health(
-        status="ready" if registry.ready else "not ready",
+        status="draining" if services.draining.is_set() else "ready" if registry.ready else "not ready",
         version=__version__,
+        pid=os.getpid(),
+        workers=services.settings.workers,
         uptime_s=round(time.monotonic() - services.started, 1),
         models=[ModelIdentity.model_validate(model.identity) for model in registry.served],
         failed_models=registry.failed,
@@ -53,7 +60,7 @@ async def health(request: Request) -> Health:
     responses=documented() | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def metrics(request: Request) -> Response:
-    """Counters, histograms and gauges in Prometheus' text format."""
+    """Counters, histograms and gauges in Prometheus' text format, summed over all workers."""
     services = services_of(request)
-    services.metrics.queued_images.set(services.images.taken)
-    return Response(generate_latest(services.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    services.set_gauges()
+    return Response(services.metrics.text(), media_type=CONTENT_TYPE_LATEST)

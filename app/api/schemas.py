@@ -106,8 +106,10 @@ class Probe(BaseModel):
 class Health(BaseModel):
     """The human summary."""
 
-    status: Literal["ready", "not ready"]
+    status: Literal["ready", "not ready", "draining"]
     version: str = Field(description="Of the service.")
+    pid: int = Field(description="The process that answers; what follows is told of it alone.")
+    workers: int = Field(description="Processes that share the port.")
     uptime_s: float
     models: list[ModelIdentity] = Field(description="What answers.")
     failed_models: dict[str, str] = Field(description="What could not be loaded, and why.")

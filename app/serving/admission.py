@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.digits.errors import QueueFull
+from app.digits.errors import QueueFull, ShuttingDown
 
 
 class Room:
@@ -18,6 +18,11 @@ class Room:
         self.capacity = capacity
         self.taken = 0
         self.unit = unit
+        self.closed = False
+
+    def close(self) -> None:
+        """Let nobody in any more; who is in may stay and take more."""
+        self.closed = True
 
     @contextmanager
     def ticket(self) -> Iterator[Ticket]:
@@ -41,7 +46,10 @@ class Ticket:
 
         Raises:
             QueueFull: they are not free now.
+            ShuttingDown: the room was closed before the ticket's first place was taken.
         """
+        if self._room.closed and not self.amount:
+            raise ShuttingDown("The service is stopping and takes no new work.")
         if self._room.taken + amount > self._room.capacity:
             raise QueueFull(f"The service holds all the {self._room.unit} that it can; try again in a moment.")
         self._room.taken += amount

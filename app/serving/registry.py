@@ -168,6 +168,10 @@ class Registry:
                 entries.append(IndexEntry(name, None, "UNAVAILABLE", self.failed.get(name, "not loaded")))
         return entries
 
+    def reload(self) -> None:
+        """Read the folder again."""
+        self.load_others()
+
     def close(self) -> None:
         """Finish what is queued and end the runner threads."""
         for model in self._served.values():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.digits.errors import QueueFull
+from app.digits.errors import QueueFull, ShuttingDown
 from app.serving.admission import Room
 
 
@@ -34,6 +34,17 @@ def test_ticket_room_is_full_refuses_and_takes_nothing() -> None:
             second.take(2)
         second.take(1)
         assert room.taken == 3
+
+
+def test_room_closed_lets_nobody_in_but_those_inside_take_more() -> None:
+    room = Room(3, "images")
+    with room.ticket() as inside, room.ticket() as late:
+        inside.take(1)
+        room.close()
+        inside.take(1)
+        with pytest.raises(ShuttingDown):
+            late.take(1)
+        assert room.taken == 2
 
 
 @given(st.lists(st.lists(st.integers(0, 5), max_size=4), max_size=6), st.integers(0, 20))

@@ -1,0 +1,40 @@
+"""While the service drains: no answer is lost because its request was not read to the end."""
+
+from __future__ import annotations
+
+from threading import Event
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class ReadToTheEnd:
+    """Wraps the whole app, and does nothing until ``draining`` is set.
+
+    From then on each answer closes its connection, and TCP resets a connection that is closed with bytes unread: a client whose
+    request was refused by its header alone would not see the refusal. So the rest of the body is read first.
+    """
+
+    def __init__(self, app: ASGIApp, draining: Event) -> None:
+        self.app = app
+        self._draining = draining
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and hold the answer's end back until the request has ended."""
+        if scope["type"] != "http" or not self._draining.is_set():
+            await self.app(scope, receive, send)
+            return
+        more = True
+
+        async def noting_receive() -> Message:
+            nonlocal more
+            message = await receive()
+            more = message.get("more_body", False)
+            return message
+
+        async def late_send(message: Message) -> None:
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                while more:
+                    await noting_receive()
+            await send(message)
+
+        await self.app(scope, noting_receive, late_send)
