@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -17,20 +18,23 @@ START_TIMEOUT_S = 30.0
 
 
 class Server:
-    """``digits serve`` between ``with`` and its end; ``stop`` gives the exit code.
+    """``digits serve``, behind the words of ``prefix``, between ``with`` and its end; ``stop`` gives the exit code.
 
     Attributes:
         url: where it listens.
     """
 
-    def __init__(self, log: Path, **settings: str) -> None:
+    def __init__(self, log: Path, *, prefix: Sequence[str] = (), **settings: str) -> None:
         self._log = log
+        self._prefix = prefix
         self._settings = {f"DIGITS_{name.upper()}": value for name, value in settings.items()}
 
     def __enter__(self) -> Self:
         environment = os.environ | {"DIGITS_PORT": "0"} | self._settings
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen([sys.executable, "-m", "app.cli", "serve"], env=environment, stderr=log)
+            self._process = subprocess.Popen(
+                [*self._prefix, sys.executable, "-m", "app.cli", "serve"], env=environment, stderr=log
+            )
         self.url = self._address()
         return self
 
