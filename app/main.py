@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 from fastapi import FastAPI
@@ -105,6 +107,7 @@ def _services(settings: Settings, load: Loader | None, tracer: Tracer | None) ->
         or functools.partial(DigitClassifier.load, provider=settings.provider, intra_op_threads=settings.intra_op_threads),
         max_batch_images=settings.max_batch_images,
         on_batch=metrics.count_batch,
+        on_swap=metrics.swap_model,
     )
     metrics.registry.register(DriftCollector(registry))
     return Services(
@@ -123,16 +126,27 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     registry = services.registry
     registry.load_default()
-    others = asyncio.create_task(asyncio.to_thread(_load_others, services))
+    # Daemons: a model whose load hangs must not keep the process from ending.
+    threading.Thread(target=registry.load_others, name="loader", daemon=True).start()
     try:
-        yield
+        with _reload_on_hangup(registry):
+            yield
     finally:
-        await others
-        registry.close()
+        await asyncio.to_thread(registry.close)
         services.decoders.shutdown()
 
 
-def _load_others(services: Services) -> None:
-    services.registry.load_others()
-    for model in services.registry.served:
-        services.metrics.model_info.labels(*model.identity.values()).set(1)
+@contextmanager
+def _reload_on_hangup(registry: Registry) -> Iterator[None]:
+    """SIGHUP reads the folder of the models again; signals reach the main thread only, and Windows has none of this name."""
+    if not hasattr(signal, "SIGHUP") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(
+        signal.SIGHUP, lambda: threading.Thread(target=registry.reload, name="reloader", daemon=True).start()
+    )
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)

@@ -54,7 +54,10 @@ class Metrics:
         )
         self.queued_images = Gauge("digits_queued_images", "Images admitted and not yet answered.", registry=self.registry)
         self.model_info = Gauge(
-            "digits_model_info", "1 for each loaded model.", ("model", "version", "sha256", "provider"), registry=self.registry
+            "digits_model_info",
+            "1 for each loaded model, 0 for one that was.",
+            ("model", "version", "sha256", "provider"),
+            registry=self.registry,
         )
 
     def count_request(self, route: str, method: str, status: int, seconds: float, problem: str | None) -> None:
@@ -76,6 +79,12 @@ class Metrics:
         self.probability.labels(model).observe(best.probability)
         if prediction.abstained:
             self.abstentions.labels(model).inc()
+
+    def swap_model(self, old: dict[str, str] | None, new: dict[str, str] | None) -> None:
+        """A model goes, another comes, or both; called from the thread that loads."""
+        for identity, present in ((old, 0), (new, 1)):
+            if identity is not None:
+                self.model_info.labels(*identity.values()).set(present)
 
     def count_batch(self, model: str, images: int) -> None:
         """One run of a model; called from its runner thread."""

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from app.metrics import Metrics
 from app.serving.admission import Room
 from app.serving.registry import Registry
+from app.serving.turns import Turns
 from app.settings import Settings
 
 
@@ -27,6 +28,7 @@ class Services:
         bodies: room for bytes of bodies in flight.
         decoders: threads for pictures too large to decode on the event loop.
         tracer: makes spans of a request's stages, where tracing is on.
+        turns: of the pictures that are decoded on it.
     """
 
     settings: Settings
@@ -36,6 +38,7 @@ class Services:
     bodies: Room
     decoders: ThreadPoolExecutor
     tracer: Tracer | None = None
+    turns: Turns = field(default_factory=Turns)
     started: float = field(default_factory=time.monotonic)
 
 

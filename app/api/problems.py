@@ -52,7 +52,7 @@ class SlowBody(RequestError):
 
 
 class ClientLeft(RequestError):
-    """The client closed the connection before its body was complete; nobody reads the answer."""
+    """The client closed the connection before it had its answer; nobody reads this one."""
 
 
 class Unauthorized(RequestError):
@@ -104,6 +104,8 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     RequestValidationError: Kind("invalid-parameter", 422, "A parameter is invalid"),
     RateLimited: Kind("rate-limited", 429, "Too many requests"),
     errors.QueueFull: Kind("overloaded", 503, "The service is overloaded"),
+    errors.NotReady: Kind("not-ready", 503, "The service is not ready"),
+    errors.ModelStalled: Kind("model-stalled", 503, "A model hangs"),
     errors.ShuttingDown: Kind("shutting-down", 503, "The service is stopping"),
     errors.DeadlineExceeded: Kind("deadline-exceeded", 504, "The answer took too long"),
 }
@@ -112,7 +114,7 @@ BY_STATUS: Final[dict[int, Kind]] = {
     404: Kind("not-found", 404, "No such route"),
     405: Kind("method-not-allowed", 405, "The method is not allowed here"),
 }
-NOT_READY: Final = Kind("not-ready", 503, "The service is not ready")
+NOT_READY: Final = TABLE[errors.NotReady]
 # What a connection is told before there is a request that a route could answer.
 NOT_HTTP: Final = Kind("not-http", 400, "This is not HTTP")
 SLOW_HEADER: Final = Kind("slow-header", 408, "The header arrived too slowly")

@@ -13,9 +13,13 @@ class Turns:
     """
 
     def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._taken = asyncio.Lock()
 
     async def take(self) -> None:
         """Go on at once if nobody else did in this turn of the loop; else wait, first come first served."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:  # the last turn of a loop that ended was not given back
+            self._loop, self._taken = loop, asyncio.Lock()
         await self._taken.acquire()
-        asyncio.get_running_loop().call_soon(self._taken.release)
+        loop.call_soon(self._taken.release)

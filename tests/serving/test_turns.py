@@ -30,3 +30,19 @@ async def test_take_many_pieces_let_the_loop_and_others_in_between() -> None:
         group.create_task(work("large", 5))
         group.create_task(work("lone", 1))
     assert order.index("lone") == 2  # the large one had asked for its second turn before
+
+
+async def test_take_after_a_loop_that_ended_in_its_turn_goes_on() -> None:
+    turns = Turns()
+
+    def end_a_loop_at_once() -> None:
+        loop = asyncio.new_event_loop()
+        turn = turns.take()
+        loop.call_soon(loop.stop)
+        task = loop.create_task(turn)
+        loop.run_forever()
+        assert task.done()
+        loop.close()
+
+    await asyncio.to_thread(end_a_loop_at_once)
+    await asyncio.wait_for(turns.take(), 1)
