@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -107,6 +108,7 @@ def _services(settings: Settings, load: Loader | None, tracer: Tracer | None) ->
         or functools.partial(DigitClassifier.load, provider=settings.provider, intra_op_threads=settings.threads_a_run),
         max_batch_images=settings.max_batch_images,
         on_batch=metrics.count_batch,
+        on_swap=metrics.swap_model,
     )
     metrics.add(DriftCollector(registry))
     return Services(
@@ -125,15 +127,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     registry = services.registry
     registry.load_default()
-    others = asyncio.create_task(asyncio.to_thread(_load_others, services))
+    # Daemons: a model whose load hangs must not keep the process from ending.
+    threading.Thread(target=registry.load_others, name="loader", daemon=True).start()
     gauges = asyncio.create_task(_keep_gauges(services)) if services.settings.workers > 1 else None
     try:
         yield
     finally:
         if gauges is not None:
             gauges.cancel()
-        await others
-        registry.close()
+        await asyncio.to_thread(registry.close)
         services.decoders.shutdown()
 
 
@@ -142,9 +144,3 @@ async def _keep_gauges(services: Services) -> None:
     while True:
         services.set_gauges()
         await asyncio.sleep(GAUGES_EVERY_S)
-
-
-def _load_others(services: Services) -> None:
-    services.registry.load_others()
-    for model in services.registry.served:
-        services.metrics.model_info.labels(*model.identity.values()).set(1)

@@ -89,7 +89,7 @@ class Metrics:
         )
         self.model_info = Gauge(
             "digits_model_info",
-            "1 for each loaded model.",
+            "1 for each loaded model, 0 for one that was.",
             ("model", "version", "sha256", "provider"),
             registry=self.registry,
             multiprocess_mode="livemax",
@@ -131,6 +131,12 @@ class Metrics:
         self.probability.labels(model).observe(best.probability)
         if prediction.abstained:
             self.abstentions.labels(model).inc()
+
+    def swap_model(self, old: dict[str, str] | None, new: dict[str, str] | None) -> None:
+        """A model goes, another comes, or both; called from the thread that loads."""
+        for identity, present in ((old, 0), (new, 1)):
+            if identity is not None:
+                self.model_info.labels(*identity.values()).set(present)
 
     def count_batch(self, model: str, images: int) -> None:
         """One run of a model; called from its runner thread."""

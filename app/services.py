@@ -13,6 +13,7 @@ from starlette.requests import Request
 from app.metrics import Metrics
 from app.serving.admission import Room
 from app.serving.registry import Registry
+from app.serving.turns import Turns
 from app.settings import Settings
 
 
@@ -29,6 +30,7 @@ class Services:
         decoders: threads for pictures too large to decode on the event loop.
         tracer: makes spans of a request's stages, where tracing is on.
         draining: set once the service was told to end: it is not ready, though it may still serve.
+        turns: of the pictures that are decoded on it.
     """
 
     settings: Settings
@@ -39,6 +41,7 @@ class Services:
     decoders: ThreadPoolExecutor
     tracer: Tracer | None = None
     draining: threading.Event = field(default_factory=threading.Event)
+    turns: Turns = field(default_factory=Turns)
     started: float = field(default_factory=time.monotonic)
 
     def set_gauges(self) -> None:

@@ -30,7 +30,9 @@ class Settings(BaseSettings):
     models_dir: Path = Field(PROJECT / "models", description="Folder that holds one folder for each model.")
     models: Annotated[tuple[str, ...], NoDecode] = Field((), description="Names to load, comma-separated; empty loads all.")
     default_model: str = Field("cnn", description="The model that answers when a request names none.")
-    provider: ProviderName = Field("auto", description="Hardware: auto, cpu or cuda; never another than asked for.")
+    provider: ProviderName = Field(
+        "auto", description="Hardware: auto, cpu, cuda, tensorrt, openvino or coreml; never another than asked for."
+    )
     intra_op_threads: int | None = Field(
         None, ge=1, description="CPU threads a run; by default what cgroup and affinity allow."
     )
@@ -45,7 +47,9 @@ class Settings(BaseSettings):
     max_queued_images: int = Field(256, ge=1, description="Images admitted and not yet answered; more are refused.")
     max_batch_images: int = Field(32, ge=1, description="Images in one run of the model.")
     body_timeout_s: float = Field(30.0, gt=0, description="Time in which a body must have arrived.")
-    request_timeout_ms: int = Field(2000, ge=1, description="Time from a body's arrival to its answer.")
+    request_timeout_ms: int = Field(
+        2000, ge=1, description="Time from a body's arrival to its answer; X-Request-Timeout-Ms lowers it."
+    )
     keep_alive_s: int = Field(75, ge=1, description="Idle connections stay open longer than a load balancer's 60 s.")
     shutdown_timeout_s: int = Field(20, ge=1, description="Time for running requests once new ones are refused.")
     api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -70,6 +74,7 @@ class Settings(BaseSettings):
     workers: int = Field(
         1, ge=1, description="Processes on the one port; each has its share of the threads, and limits of its own."
     )
+    run_timeout_s: float = Field(10.0, gt=0, description="A model's run that takes longer fails /livez: nothing else ends it.")
 
     @field_validator("models", mode="before")
     @classmethod

@@ -36,16 +36,17 @@ class FakeSession:
     """A ``ModelSession`` that multiplies matrices.
 
     Attributes:
+        provider: what it says that it runs on.
         sizes: images of each run so far.
         gate: runs wait while it is clear.
         entered: set when a run has begun.
         fault: raised by runs if set.
     """
 
-    provider = "FakeProvider"
     intra_op_threads = 1
 
-    def __init__(self) -> None:
+    def __init__(self, provider: str = "FakeProvider") -> None:
+        self.provider = provider
         self.sizes: list[int] = []
         self.gate = threading.Event()
         self.gate.set()

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -19,7 +19,7 @@ START_TIMEOUT_S = 30.0
 
 
 class Server:
-    """``digits serve`` between ``with`` and its end; ``stop`` gives the exit code.
+    """``digits serve``, behind the words of ``prefix``, between ``with`` and its end; ``stop`` gives the exit code.
 
     It stops without a drain delay unless ``drain_delay_s`` is set.
 
@@ -29,16 +29,18 @@ class Server:
         http: a client that sends each request on a new connection.
     """
 
-    def __init__(self, log: Path, **settings: str) -> None:
+    def __init__(self, log: Path, *, prefix: Sequence[str] = (), **settings: str) -> None:
         self._log = log
         # Every request is a connection of its own, as each reaches one worker for good.
         self.http = httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+        self._prefix = prefix
         self._settings = {f"DIGITS_{name.upper()}": value for name, value in settings.items()}
 
     def __enter__(self) -> Self:
         environment = os.environ | {"DIGITS_PORT": "0", "DIGITS_DRAIN_DELAY_S": "0"} | self._settings
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen([sys.executable, "-m", "app.cli", "serve"], env=environment, stderr=log)
+            command = [*self._prefix, sys.executable, "-m", "app.cli", "serve"]
+            self._process = subprocess.Popen(command, env=environment, stderr=log)
         self.pid = self._process.pid
         try:
             self.url = self._address()

@@ -10,29 +10,41 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
 from app import __version__
-from app.api.problems import NOT_READY, documented, problem, problem_response
-from app.api.schemas import Health, ModelIdentity, Probe
-from app.digits.errors import ShuttingDown
-from app.services import services_of
+from app.api.problems import documented
+from app.api.schemas import Health, Probe, RunningModel
+from app.digits import errors
+from app.services import Services, services_of
 
 router = APIRouter(tags=["operations"])
 
 
-@router.get("/livez", summary="Restart me?", responses=documented())
-async def live() -> Probe:
-    """Answers while the event loop turns."""
+@router.get("/livez", summary="Restart me?", responses=documented(errors.ModelStalled))
+async def live(request: Request) -> Probe:
+    """Answers 200 while the event loop turns and no run of a model hangs: such a run can only be ended by a restart."""
+    check_alive(services_of(request))
     return Probe(status="ok")
 
 
-@router.get("/readyz", summary="Send traffic?", response_model=Probe, responses=documented(NOT_READY, ShuttingDown))
-async def ready(request: Request) -> Response | Probe:
+@router.get("/readyz", summary="Send traffic?", responses=documented(errors.NotReady, errors.ShuttingDown))
+async def ready(request: Request) -> Probe:
     """Answers 200 from when the default model has passed its golden self-test until the service is told to end."""
-    services = services_of(request)
+    check_ready(services_of(request))
+    return Probe(status="ok")
+
+
+def check_alive(services: Services) -> None:
+    """Raise ModelStalled if a run of a model has been going on for too long."""
+    limit_s = services.settings.run_timeout_s
+    if stalled := services.registry.stalled(limit_s):
+        raise errors.ModelStalled(f"A run of {', '.join(map(repr, stalled))} has been going on for more than {limit_s:g} s.")
+
+
+def check_ready(services: Services) -> None:
+    """Raise ShuttingDown or NotReady, with the reason, unless the service wants traffic."""
     if services.draining.is_set():
-        raise ShuttingDown("The service is stopping; send new traffic elsewhere.")
-    if services.registry.ready:
-        return Probe(status="ok")
-    return problem_response(problem(NOT_READY, "The default model is not loaded."), request.state.request_id)
+        raise errors.ShuttingDown("The service is stopping; send new traffic elsewhere.")
+    if (reason := services.registry.not_ready_reason) is not None:
+        raise errors.NotReady(reason)
 
 
 @router.get("/health", summary="Summary for people", responses=documented())
@@ -46,7 +58,10 @@ async def health(request: Request) -> Health:
         pid=os.getpid(),
         workers=services.settings.workers,
         uptime_s=round(time.monotonic() - services.started, 1),
-        models=[ModelIdentity.model_validate(model.identity) for model in registry.served],
+        models=[
+            RunningModel.model_validate({**model.identity, "intra_op_threads": model.classifier.session.intra_op_threads})
+            for model in registry.served
+        ],
         failed_models=registry.failed,
         queued_images=services.images.taken,
         max_queued_images=services.images.capacity,

@@ -20,7 +20,7 @@ async def list_models(request: Request) -> ModelList:
     return ModelList(default=registry.default, models=[_info(model, registry.default) for model in registry.served])
 
 
-@router.get("/{name}", summary="One model", responses=documented(errors.UnknownModel))
+@router.get("/{name}", summary="One model", responses=documented(errors.UnknownModel, errors.NotReady))
 async def one_model(request: Request, name: str) -> ModelInfo:
     """One loaded model: its manifest, and the hardware that really runs it."""
     registry = services_of(request).registry

@@ -14,6 +14,8 @@ from starlette.responses import Response
 
 from app import tracing
 from app.api import problems
+from app.api.deadline import TimeoutMs, deadline
+from app.api.presence import WhileConnected
 from app.api.problems import documented, problem_of
 from app.api.schemas import PredictAnswer
 from app.api.uploads import Upload, read_uploads
@@ -47,6 +49,7 @@ RESPONSES = {200: {"model": PredictAnswer, "description": "One result for each p
     errors.BlankPicture,
     errors.InvalidTopK,
     errors.QueueFull,
+    errors.NotReady,
     errors.ShuttingDown,
     errors.DeadlineExceeded,
 )
@@ -81,19 +84,19 @@ router = APIRouter(prefix="/v1", tags=["predict"])
 
 
 @router.post("/predict", summary="Read digits", responses=RESPONSES, openapi_extra={"requestBody": REQUEST_BODY})
-async def predict(request: Request, model: ModelName = None, top_k: TopK = 3) -> Response:
+async def predict(request: Request, model: ModelName = None, top_k: TopK = 3, timeout_ms: TimeoutMs = None) -> Response:
     """Read the digit in each picture.
 
     Send one or many pictures as multipart `files`, or one picture as the body itself. A picture of a batch that cannot be
     read gets a problem of its own and disturbs no other; a lone one answers its problem's status.
     """
-    return await answer(request, model, top_k)
+    return await answer(request, model, top_k, timeout_ms)
 
 
 @router.post("/top-k", summary="Rank digits", responses=RESPONSES, openapi_extra={"requestBody": REQUEST_BODY})
-async def rank(request: Request, model: ModelName = None, top_k: TopK = 5) -> Response:
+async def rank(request: Request, model: ModelName = None, top_k: TopK = 5, timeout_ms: TimeoutMs = None) -> Response:
     """The same as `/v1/predict`, for those who want the ranking."""
-    return await answer(request, model, top_k)
+    return await answer(request, model, top_k, timeout_ms)
 
 
 @dataclass(slots=True)
@@ -108,7 +111,7 @@ class _Work:
     inference_s: float = 0.0
 
 
-async def answer(request: Request, model_name: str | None, top_k: int) -> Response:
+async def answer(request: Request, model_name: str | None, top_k: int, timeout_ms: int | None) -> Response:
     """From a request to its response: admit, read, decode, frame, run, interpret."""
     services = services_of(request)
     model = services.registry.get(model_name)
@@ -119,8 +122,10 @@ async def answer(request: Request, model_name: str | None, top_k: int) -> Respon
         started = time.monotonic()
         places.take(len(uploads) - 1)
         work = _Work(uploads)
-        await _frame_all(work, model.classifier, services)
-        probabilities = await _infer(work, model, deadline=started + services.settings.request_timeout_ms / 1000)
+        until = deadline(services.settings.request_timeout_ms, timeout_ms, started=started)
+        async with WhileConnected(request):
+            await _frame_all(work, model.classifier, services, until)
+            probabilities = await _infer(work, model, until)
         if len(uploads) == 1 and isinstance(work.frames[0], errors.DigitsError):
             _count_refused(services, work.frames[0])
             raise work.frames[0]
@@ -129,9 +134,12 @@ async def answer(request: Request, model_name: str | None, top_k: int) -> Respon
     return _response(request, results, work, total_s, model, services)
 
 
-async def _frame_all(work: _Work, classifier: DigitClassifier, services: Services) -> None:
+async def _frame_all(work: _Work, classifier: DigitClassifier, services: Services, until: float) -> None:
     limits = services.settings.picture_limits
     for upload in work.uploads:
+        await services.turns.take()
+        if time.monotonic() > until:
+            raise errors.DeadlineExceeded("The pictures could not be decoded in time.")
         try:
             framed = await frame_file(upload.data, classifier, limits, services.decoders, is_csv=upload.is_csv)
         except errors.PictureError as exc:
@@ -142,12 +150,12 @@ async def _frame_all(work: _Work, classifier: DigitClassifier, services: Service
         work.preprocess_s += framed.preprocess_s
 
 
-async def _infer(work: _Work, model: ServedModel, *, deadline: float) -> Floats:
+async def _infer(work: _Work, model: ServedModel, until: float) -> Floats:
     """Probabilities (M, C) of the M pictures that have a frame, in order."""
     images = [frame.image for frame in work.frames if isinstance(frame, Frame)]
     if not images:
         return np.empty((0, len(model.classifier.manifest.labels)), np.float32)
-    result = await model.batcher.submit(np.stack(images), deadline)
+    result = await model.batcher.submit(np.stack(images), until)
     work.queue_s, work.inference_s = result.queue_s, result.inference_s
     return result.output.probabilities
 

@@ -61,6 +61,10 @@ class TooManyImages(RequestError):
     """A tensor holds more images than the service ever takes at one time."""
 
 
+class SeveralWorkers(RequestError):
+    """The request would reach one process of several, and the others would go on as before."""
+
+
 class ModelRefused(RequestError):
     """The model that was asked to be loaded cannot be served; what was served before still is."""
 
@@ -70,7 +74,7 @@ class SlowBody(RequestError):
 
 
 class ClientLeft(RequestError):
-    """The client closed the connection before its body was complete; nobody reads the answer."""
+    """The client closed the connection before it had its answer; nobody reads this one."""
 
 
 class Unauthorized(RequestError):
@@ -109,6 +113,7 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     MalformedInference: Kind("malformed-inference", 400, "The inference request is malformed"),
     Forbidden: Kind("forbidden", 403, "This is not allowed"),
     errors.UnknownModel: Kind("unknown-model", 404, "No such model"),
+    SeveralWorkers: Kind("several-workers", 409, "Not with several workers"),
     SlowBody: Kind("slow-body", 408, "The body arrived too slowly"),
     BodyTooLarge: Kind("body-too-large", 413, "The body is too large"),
     errors.FileTooLarge: Kind("file-too-large", 413, "The file is too large"),
@@ -126,6 +131,8 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     RequestValidationError: Kind("invalid-parameter", 422, "A parameter is invalid"),
     RateLimited: Kind("rate-limited", 429, "Too many requests"),
     errors.QueueFull: Kind("overloaded", 503, "The service is overloaded"),
+    errors.NotReady: Kind("not-ready", 503, "The service is not ready"),
+    errors.ModelStalled: Kind("model-stalled", 503, "A model hangs"),
     errors.ShuttingDown: Kind("shutting-down", 503, "The service is stopping"),
     errors.DeadlineExceeded: Kind("deadline-exceeded", 504, "The answer took too long"),
 }
@@ -134,7 +141,6 @@ BY_STATUS: Final[dict[int, Kind]] = {
     404: Kind("not-found", 404, "No such route"),
     405: Kind("method-not-allowed", 405, "The method is not allowed here"),
 }
-NOT_READY: Final = Kind("not-ready", 503, "The service is not ready")
 # What a connection is told before there is a request that a route could answer.
 NOT_HTTP: Final = Kind("not-http", 400, "This is not HTTP")
 SLOW_HEADER: Final = Kind("slow-header", 408, "The header arrived too slowly")

@@ -31,6 +31,12 @@ class ModelIdentity(BaseModel):
     provider: str = Field(examples=["CPUExecutionProvider"], description="The hardware that really ran it.")
 
 
+class RunningModel(ModelIdentity):
+    """A loaded model, and what it runs on."""
+
+    intra_op_threads: int = Field(description="CPU threads of one run: what affinity and the cgroup's quota allow.")
+
+
 class RankedLabel(BaseModel):
     """One place of the ranking."""
 
@@ -111,7 +117,7 @@ class Health(BaseModel):
     pid: int = Field(description="The process that answers; what follows is told of it alone.")
     workers: int = Field(description="Processes that share the port.")
     uptime_s: float
-    models: list[ModelIdentity] = Field(description="What answers.")
-    failed_models: dict[str, str] = Field(description="What could not be loaded, and why.")
+    models: list[RunningModel] = Field(description="What answers.")
+    failed_models: dict[str, str] = Field(description="What could not be loaded, and why; an older version may answer.")
     queued_images: int
     max_queued_images: int

@@ -21,6 +21,8 @@
     └── ServingError              the service cannot take or finish the work now
         ├── QueueFull
         ├── DeadlineExceeded
+        ├── NotReady              the default model does not answer
+        ├── ModelStalled          a run of a model does not end
         └── ShuttingDown
 
 Messages are one sentence for the person who can mend it, without paths of the server. HTTP statuses are not here:
@@ -112,6 +114,14 @@ class QueueFull(ServingError):
 
 class DeadlineExceeded(ServingError):
     """The request's time ran out before its answer was ready."""
+
+
+class NotReady(ServingError):
+    """The default model is not loaded."""
+
+
+class ModelStalled(ServingError):
+    """A run of a model takes longer than it ever should; nothing but a restart ends it."""
 
 
 class ShuttingDown(ServingError):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import io
+import logging
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -17,14 +22,44 @@ from app.digits.threads import available_cpus
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime as ort
 
-ProviderName = Literal["auto", "cpu", "cuda"]
+log = logging.getLogger(__name__)
+
+ProviderName = Literal["auto", "cpu", "cuda", "tensorrt", "openvino", "coreml"]
 Images = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 CPU: Final = "CPUExecutionProvider"
 CUDA: Final = "CUDAExecutionProvider"
+TENSORRT: Final = "TensorrtExecutionProvider"
 INPUT: Final = "images"
 OUTPUTS: Final = ("logits", "probabilities")
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """One value of DIGITS_PROVIDER.
+
+    Attributes:
+        title: for people.
+        providers: ONNX Runtime's, most wanted first; the later ones may take single nodes that the first cannot run.
+        remedy: what to install where this ONNX Runtime has not got it.
+    """
+
+    title: str
+    providers: tuple[str, ...]
+    remedy: str
+
+
+HARDWARE: Final[dict[ProviderName, Hardware]] = {
+    "cpu": Hardware("The CPU", (CPU,), "install onnxruntime"),
+    "cuda": Hardware("CUDA", (CUDA, CPU), "install onnxruntime-gpu"),
+    "tensorrt": Hardware("TensorRT", (TENSORRT, CUDA, CPU), "install onnxruntime-gpu and TensorRT"),
+    "openvino": Hardware("OpenVINO", ("OpenVINOExecutionProvider", CPU), "install onnxruntime-openvino"),
+    "coreml": Hardware("CoreML", ("CoreMLExecutionProvider", CPU), "run on macOS, where onnxruntime has it"),
+}
+AUTO: Final[tuple[ProviderName, ...]] = ("cuda", "cpu")
+# These prepare for each shape of input anew, so they should see few: the batcher pads.
+SHAPE_BOUND: Final = frozenset(hardware.providers[0] for hardware in HARDWARE.values()) - {CPU}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +95,16 @@ class ModelSession(Protocol):
 
 
 class OrtSession:
-    """One ONNX Runtime session on the asked-for hardware, or a clear error: never a silent fallback."""
+    """One ONNX Runtime session on the asked-for hardware, or a clear error: never a silent fallback.
+
+    Each session has threads of its own. One pool for all of them would need ``set_global_thread_pool_sizes``, whose threads
+    spin and cannot be told not to from Python: 5.6 ms of CPU a run of the shipped model instead of 0.4 (2 cores, one run
+    every 5 ms). Threads that do not spin cost nothing while their model is idle.
+
+    Attributes:
+        provider: the execution provider that really runs, in ONNX Runtime's words.
+        intra_op_threads: how many CPU threads one run uses.
+    """
 
     def __init__(self, model_file: Path, *, provider: ProviderName = "auto", intra_op_threads: int | None = None) -> None:
         """Load a graph.
@@ -75,16 +119,8 @@ class OrtSession:
             ModelBroken: the file is no graph that this ONNX Runtime loads, or has other outputs than ours.
         """
         self.intra_op_threads = intra_op_threads or available_cpus()
-        wanted = _providers(provider)
-        try:
-            self._session = ort.InferenceSession(
-                str(model_file), _options(self.intra_op_threads), providers=wanted, enable_fallback=0
-            )
-        except Exception as exc:  # onnxruntime raises its own kinds, which share no base but this
-            raise ModelBroken(f"ONNX Runtime cannot load {model_file.name}: {_brief(exc)}") from exc
+        self._session = _open(model_file, provider, self.intra_op_threads)
         self.provider: str = self._session.get_providers()[0]
-        if self.provider != wanted[0]:
-            raise ProviderUnavailable(f"{wanted[0]} was asked for, but ONNX Runtime fell back to {self.provider}.")
         names = {node.name for node in self._session.get_outputs()}
         if not names.issuperset(OUTPUTS):
             raise ModelBroken(f"{model_file.name} has the outputs {sorted(names)}, not {list(OUTPUTS)}.")
@@ -92,20 +128,68 @@ class OrtSession:
     def run(self, images: Images) -> Output:
         try:
             logits, probabilities = self._session.run(list(OUTPUTS), {INPUT: images})
-        except Exception as exc:  # as above
-            raise ModelBroken(f"The model's graph failed: {_brief(exc)}") from exc
+        except Exception as exc:  # onnxruntime raises its own kinds, which share no base but this
+            raise ModelBroken(f"The model's graph failed: {_brief(str(exc) or type(exc).__name__)}") from exc
         return Output(np.asarray(logits), np.asarray(probabilities))
 
 
-def _providers(asked: ProviderName) -> list[str]:
-    cuda_built_in = CUDA in ort.get_available_providers()
-    if asked == "cuda" and not cuda_built_in:
+def _open(model_file: Path, asked: ProviderName, intra_op_threads: int) -> ort.InferenceSession:
+    *preferred, last = AUTO if asked == "auto" else (asked,)
+    for name in preferred:
+        try:
+            return _open_on(HARDWARE[name], model_file, intra_op_threads)
+        except ProviderUnavailable as exc:
+            log.info("hardware not used", extra={"hardware": name, "reason": str(exc)})
+    return _open_on(HARDWARE[last], model_file, intra_op_threads)
+
+
+def _open_on(hardware: Hardware, model_file: Path, intra_op_threads: int) -> ort.InferenceSession:
+    wanted = hardware.providers[0]
+    available = ort.get_available_providers()
+    if wanted not in available:
         raise ProviderUnavailable(
-            "CUDA was asked for, but this ONNX Runtime has no CUDA provider; install onnxruntime-gpu, or ask for cpu."
+            f"{hardware.title} was asked for, but this ONNX Runtime does not have it; {hardware.remedy}, or ask for cpu."
         )
-    if asked == "cpu" or not cuda_built_in:
-        return [CPU]
-    return [CUDA, CPU]
+    if CUDA in hardware.providers:
+        _preload_cuda()
+    providers = [provider for provider in hardware.providers if provider in available]
+    try:
+        session = ort.InferenceSession(str(model_file), _options(intra_op_threads), providers=providers, enable_fallback=0)
+    except Exception as exc:  # onnxruntime raises its own kinds, which share no base but this
+        reason = _brief(str(exc).replace(str(model_file), model_file.name) or type(exc).__name__)
+        if wanted == CPU:
+            raise ModelBroken(f"ONNX Runtime cannot load {model_file.name}: {reason}") from exc
+        raise ProviderUnavailable(f"{hardware.title} was asked for, but ONNX Runtime cannot use it: {reason}") from exc
+    check_runs_on(hardware, session)
+    return session
+
+
+def check_runs_on(hardware: Hardware, session: ort.InferenceSession) -> None:
+    """Compare what was asked for with what ONNX Runtime made of it: it falls back without a word.
+
+    Raises:
+        ProviderUnavailable: another provider is in charge, or most of the graph's nodes were left to another one.
+    """
+    wanted, got = hardware.providers[0], session.get_providers()[0]
+    if got != wanted:
+        raise ProviderUnavailable(
+            f"{hardware.title} was asked for, but it does not run on this machine: ONNX Runtime fell back to {got}; "
+            "check the hardware, its driver and its libraries, or ask for cpu."
+        )
+    nodes = Counter[str]()
+    for part in session.get_provider_graph_assignment_info():
+        nodes[part.ep_name] += len(part.get_nodes())
+    if nodes[wanted] * 2 <= nodes.total():
+        raise ProviderUnavailable(
+            f"{hardware.title} was asked for, but runs only {nodes[wanted]} of the graph's {nodes.total()} nodes; ask for cpu."
+        )
+
+
+@functools.cache
+def _preload_cuda() -> None:
+    """Find CUDA's libraries where pip put them; what is missing is printed, and the session's failure says it better."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        ort.preload_dlls()
 
 
 def _options(intra_op_threads: int) -> ort.SessionOptions:
@@ -116,8 +200,9 @@ def _options(intra_op_threads: int) -> ort.SessionOptions:
     options.log_severity_level = 3  # errors; they reach the caller as exceptions too
     # Spinning threads burn the CPU that the HTTP side needs, and a cgroup's quota with it.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     return options
 
 
-def _brief(error: Exception) -> str:
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+def _brief(message: str) -> str:
+    return message.splitlines()[0][:200]

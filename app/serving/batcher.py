@@ -7,19 +7,21 @@ latency and on a CPU saves no arithmetic (PEERS.md).
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from typing import Final
+from typing import TypeAlias
 
 import numpy as np
 
 from app.digits.errors import DeadlineExceeded, DigitsError, ModelBroken, ShuttingDown
 from app.digits.session import Images, Output
+from app.serving.waiting import Line, Waiting
 
-_STOP: Final = None
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +39,12 @@ class Answer:
     inference_s: float
 
 
-@dataclass(slots=True)
-class _Job:
-    images: Images
-    deadline: float
-    future: asyncio.Future[Answer]
-    submitted: float
+Request: TypeAlias = Waiting[Answer]
+Run: TypeAlias = Mapping[Request, int]
 
 
 class Batcher:
-    """Runs one model's images in the order of their arrival, at most ``max_batch_images`` at a time."""
+    """Runs one model's images, at most ``max_batch_images`` at a time; ``Line`` says whose come next."""
 
     def __init__(
         self,
@@ -54,6 +52,7 @@ class Batcher:
         *,
         name: str,
         max_batch_images: int,
+        padded_sizes: Sequence[int] = (),
         on_batch: Callable[[int], None] = lambda _images: None,
     ) -> None:
         """Start the thread.
@@ -62,18 +61,43 @@ class Batcher:
             infer: runs uint8 (N, 1, 28, 28); blocks.
             name: of the thread, for debuggers.
             max_batch_images: images in one run.
-            on_batch: told the size of each run, from the thread.
+            padded_sizes: runs are filled up with blank images to one of these, ascending up to ``max_batch_images``,
+                where hardware wants few different shapes; as they come if empty.
+            on_batch: told how many images each run had, from the thread.
         """
+        self.name = name
         self._infer = infer
         self._max_batch_images = max_batch_images
+        self._padded_sizes = padded_sizes
         self._on_batch = on_batch
-        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
-        self._closed = False
-        self._thread = threading.Thread(target=self._work, name=f"batcher-{name}", daemon=True)
-        self._thread.start()
+        self._line: Line[Answer] = Line()
+        self._changed = threading.Condition()
+        self._closed = self._retired = False
+        self._running_since: float | None = None
+        self._thread: threading.Thread | None = None
+        self._start()
+
+    @property
+    def stalled_s(self) -> float:
+        """Seconds that the current run has been running; 0 when idle. A run cannot be interrupted."""
+        since = self._running_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    @property
+    def queued_images(self) -> int:
+        """Images that wait for a run."""
+        with self._changed:
+            return len(self._line)
+
+    @property
+    def ended(self) -> bool:
+        """Whether its thread has ended, after ``close`` or ``retire``."""
+        return self._thread is None
 
     async def submit(self, images: Images, deadline: float) -> Answer:
         """Wait for the answer to uint8 (N, 1, 28, 28), N at least 1.
+
+        A caller that is cancelled takes the images that no run took yet out of the queue.
 
         Args:
             images: more than a batch holds are split over several runs.
@@ -81,93 +105,117 @@ class Batcher:
 
         Raises:
             DeadlineExceeded: no answer by then.
-            ModelBroken: the graph failed on this batch.
+            ModelBroken: the graph failed on a batch that held one of these images.
             ShuttingDown: ``close`` was called.
         """
-        if self._closed:
-            raise ShuttingDown("The service is stopping.")
-        size = self._max_batch_images
-        jobs = [self._job(images[start : start + size], deadline) for start in range(0, len(images), size)]
-        for job in jobs:
-            self._queue.put(job)
+        now = time.monotonic()
+        request: Request = Waiting(images, deadline, now, asyncio.get_running_loop().create_future())
+        self._join(request)
         try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                # Cancels every part when the time is out or the caller leaves, and the thread skips those.
-                return _joined(await asyncio.gather(*(job.future for job in jobs)))
+            async with asyncio.timeout(deadline - now):
+                return await request.future
         except TimeoutError as exc:
             raise DeadlineExceeded("The answer was not ready in time.") from exc
+        finally:
+            if request.taken < len(images):
+                with self._changed:
+                    self._line.leave(request)
 
-    def close(self) -> None:
-        """Finish what is queued, then end the thread."""
-        self._closed = True
-        self._queue.put(_STOP)
-        self._thread.join()
+    def retire(self) -> None:
+        """Let the thread end whenever nothing waits; for a model that another one has replaced.
 
-    @staticmethod
-    def _job(images: Images, deadline: float) -> _Job:
-        return _Job(images, deadline, asyncio.get_running_loop().create_future(), time.monotonic())
+        Whoever found this batcher before is answered all the same: ``submit`` starts the thread again for a while.
+        """
+        with self._changed:
+            self._retired = True
+            self._changed.notify()
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Take no more, finish what is queued, end the thread; one whose run hangs is left behind after ``timeout_s``."""
+        with self._changed:
+            self._closed = True
+            thread = self._thread
+            self._changed.notify()
+        if thread is None:
+            return
+        thread.join(timeout_s)
+        if thread.is_alive():
+            log.error("a run of the model did not end", extra={"model": self.name, "seconds": round(self.stalled_s, 1)})
+
+    def _join(self, request: Request) -> None:
+        with self._changed:
+            if self._closed:
+                raise ShuttingDown("The service is stopping.")
+            self._line.join(request)
+            if self._thread is None:
+                self._start()
+            self._changed.notify()
+
+    def _start(self) -> None:
+        # A daemon: a run that hangs must not keep the process from ending.
+        self._thread = threading.Thread(target=self._work, name=f"batcher-{self.name}", daemon=True)
+        self._thread.start()
 
     def _work(self) -> None:
-        held: _Job | None = None
-        while True:
-            first = held or self._queue.get()
-            held = None
-            if first is _STOP:
-                return
-            batch, held, stop = self._merge(first)
-            self._run(batch)
-            if stop:
-                return
+        while run := self._next_run():
+            self._run(run)
 
-    def _merge(self, first: _Job) -> tuple[list[_Job], _Job | None, bool]:
-        """What fits into one run, the job that no longer did, and whether the queue ended."""
-        batch, count = [first], len(first.images)
-        while True:
-            try:
-                job = self._queue.get_nowait()
-            except Empty:
-                return batch, None, False
-            if job is _STOP:
-                return batch, None, True
-            if count + len(job.images) > self._max_batch_images:
-                return batch, job, False
-            batch.append(job)
-            count += len(job.images)
+    def _next_run(self) -> Run | None:
+        """Wait for work; None once there will be none."""
+        with self._changed:
+            while True:
+                if run := self._line.take(self._max_batch_images, time.monotonic()):
+                    return run
+                if self._closed or self._retired:
+                    self._thread = None
+                    return None
+                self._changed.wait()
 
-    def _run(self, batch: Sequence[_Job]) -> None:
-        started = time.monotonic()
-        # A cancelled future is a caller that left or ran out of time.
-        live = [job for job in batch if job.deadline > started and not job.future.cancelled()]
-        if not live:
-            return
+    def _run(self, run: Run) -> None:
+        started = self._running_since = time.monotonic()
         result: Output | DigitsError
         try:
-            images = np.concatenate([job.images for job in live]) if len(live) > 1 else live[0].images
-            result = self._infer(images)
+            result = self._infer(self._padded(_images(run)))
         except DigitsError as exc:
             result = exc
         except Exception as exc:  # noqa: BLE001 - this thread's outermost edge: it must outlive any fault of a run
             result = ModelBroken(f"The model failed: {type(exc).__name__}.")
             result.__cause__ = exc
+        self._running_since = None
         inference_s = time.monotonic() - started
-        self._on_batch(sum(len(job.images) for job in live))
-        # All futures of a service live on one loop; one call wakes it for the whole batch.
-        loop = live[0].future.get_loop()
-        loop.call_soon_threadsafe(_deliver, live, result, started, inference_s)
+        self._on_batch(sum(run.values()))
+        # All futures of a service live on one loop; one call wakes it for the whole run. After a run that hung through the
+        # service's end that loop is closed, and nobody waits.
+        with contextlib.suppress(RuntimeError):
+            next(iter(run)).future.get_loop().call_soon_threadsafe(_deliver, run, result, started, inference_s)
+
+    def _padded(self, images: Images) -> Images:
+        size = next((size for size in self._padded_sizes if size >= len(images)), len(images))
+        if size == len(images):
+            return images
+        return np.concatenate([images, np.zeros((size - len(images), *images.shape[1:]), images.dtype)])
 
 
-def _deliver(jobs: Sequence[_Job], result: Output | DigitsError, started: float, inference_s: float) -> None:
+def _images(run: Run) -> Images:
+    parts = [request.images[request.taken - count : request.taken] for request, count in run.items()]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _deliver(run: Run, result: Output | DigitsError, started: float, inference_s: float) -> None:
+    """Give each caller its rows; padding, if any, is behind them all."""
     offset = 0
-    for job in jobs:
-        rows = slice(offset, offset + len(job.images))
-        offset += len(job.images)
-        if job.future.done():
+    for request, count in run.items():
+        rows = slice(offset, offset + count)
+        offset += count
+        if request.future.done():
             continue
         if isinstance(result, DigitsError):
-            job.future.set_exception(result)
-        else:
-            output = Output(result.logits[rows], result.probabilities[rows])
-            job.future.set_result(Answer(output, started - job.submitted, inference_s))
+            request.future.set_exception(result)
+            continue
+        output = Output(result.logits[rows], result.probabilities[rows])
+        request.answered.append(Answer(output, started - request.submitted, inference_s))
+        if sum(len(answer.output.probabilities) for answer in request.answered) == len(request.images):
+            request.future.set_result(_joined(request.answered))
 
 
 def _joined(answers: Sequence[Answer]) -> Answer:

@@ -3,17 +3,19 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import onnxruntime as ort
 import pytest
 
 from app import __version__
 from app.api.schemas import Health
 from app.digits.errors import ModelAltered, ModelError, ModelMissing
+from app.digits.session import CUDA
 from app.main import create_app
 from app.settings import Settings
 from tests import pictures
 from tests.client import Api, assert_problem, multipart
 from tests.conftest import MakeApi
-from tests.fakes import FakeSession, change_one_byte, load_fake, make_model_folder
+from tests.fakes import FakeSession, change_one_byte, load_fake, make_model_folder, read_manifest, write_manifest
 from training.strokes import as_png
 
 
@@ -54,13 +56,64 @@ def test_probes_busy_session_answer_all_the_same(make_api: MakeApi, session: Fak
     assert api.run(probe_while_busy()) == [200] * 5
 
 
+def test_livez_run_that_hangs_fails_and_names_the_model_while_callers_get_their_504(
+    make_api: MakeApi, session: FakeSession
+) -> None:
+    api = make_api(run_timeout_s=0.1, request_timeout_ms=50)
+    session.gate.clear()
+    assert_problem(api.predict(pictures.png()), 504, "deadline-exceeded")
+    api.wait_until(lambda: api.get("/livez").status_code == 503)
+    assert "'cnn'" in assert_problem(api.get("/livez"), 503, "model-stalled").detail
+    assert_problem(api.predict(pictures.png()), 504, "deadline-exceeded")
+    session.gate.set()
+    api.wait_until(lambda: api.get("/livez").status_code == 200)
+    assert api.predict(pictures.png()).status_code == 200
+
+
+@pytest.mark.skipif(CUDA in ort.get_available_providers(), reason="this ONNX Runtime has CUDA")
+def test_readyz_hardware_that_is_not_there_says_so_and_nothing_is_predicted() -> None:
+    with Api(create_app(Settings(provider="cuda", models=("cnn",)))) as api:
+        reason = "CUDA was asked for, but this ONNX Runtime does not have it; install onnxruntime-gpu"
+        assert reason in assert_problem(api.get("/readyz"), 503, "not-ready").detail
+        assert reason in assert_problem(api.predict(pictures.png()), 503, "not-ready").detail
+        assert reason in _health(api).failed_models["cnn"]
+        assert api.get("/livez").status_code == 200
+
+
+def test_readyz_default_model_goes_and_comes_back(make_api: MakeApi, models_dir: Path) -> None:
+    api = make_api()
+    (models_dir / "cnn").rename(models_dir / ".away")
+    api.services.registry.reload()
+    assert "folder is gone" in assert_problem(api.get("/readyz"), 503, "not-ready").detail
+    (models_dir / ".away").rename(models_dir / "cnn")
+    api.services.registry.reload()
+    assert api.get("/readyz").status_code == 200
+
+
+def test_metrics_model_info_follows_loads_and_unloads(make_api: MakeApi, models_dir: Path) -> None:
+    api = make_api()
+    registry = api.services.registry
+
+    def info(version: str) -> float:
+        labels = {"version": version, "sha256": sha256, "provider": "FakeProvider"}
+        return api.metric("digits_model_info", model="cnn", **labels)
+
+    sha256 = registry.get().identity["sha256"]
+    assert (info("1"), info("2")) == (1, 0)
+    write_manifest(models_dir / "cnn", read_manifest(models_dir / "cnn") | {"version": "2"})
+    registry.load("cnn")
+    assert (info("1"), info("2")) == (0, 1)
+    registry.unload("cnn")
+    assert (info("1"), info("2")) == (0, 0)
+
+
 def test_health_tells_what_is_loaded_and_what_failed(make_api: MakeApi, models_dir: Path) -> None:
     change_one_byte(make_model_folder(models_dir, "bad") / "model.onnx")
     api = make_api(max_queued_images=99)
     api.wait_until(lambda: bool(api.services.registry.failed))
     health = _health(api)
     assert (health.status, health.version, health.max_queued_images) == ("ready", __version__, 99)
-    assert [model.name for model in health.models] == ["cnn"]
+    assert [(model.name, model.provider, model.intra_op_threads) for model in health.models] == [("cnn", "FakeProvider", 1)]
     assert "altered" in health.failed_models["bad"]
     assert api.get("/readyz").status_code == 200
 

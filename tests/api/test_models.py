@@ -15,4 +15,4 @@ def test_one_model_tells_manifest_and_hardware(api: Api) -> None:
     model = ModelInfo.model_validate_json(api.get("/v1/models/other").content, extra="forbid")
     assert model.manifest == api.services.registry.get("other").classifier.manifest
     assert model.sha256 == model.manifest.sha256
-    assert (model.provider, model.intra_op_threads) == (FakeSession.provider, FakeSession.intra_op_threads)
+    assert (model.provider, model.intra_op_threads) == (FakeSession().provider, FakeSession.intra_op_threads)

@@ -215,5 +215,5 @@ def test_every_kind_of_the_table_is_documented(make_api: MakeApi) -> None:
 
 def test_slug_has_one_status_and_title() -> None:
     before_routes = {problems.NOT_HTTP, problems.SLOW_HEADER, problems.HEADER_TOO_LARGE}
-    kinds = {*TABLE.values(), *problems.BY_STATUS.values(), *before_routes, problems.NOT_READY, INTERNAL}
+    kinds = {*TABLE.values(), *problems.BY_STATUS.values(), *before_routes, INTERNAL}
     assert len({kind.slug for kind in kinds}) == len(kinds)

@@ -8,7 +8,7 @@ import pytest
 
 from app.digits.classifier import DigitClassifier
 from app.digits.errors import ModelBroken, ProviderUnavailable
-from app.digits.session import CPU, CUDA, OrtSession
+from app.digits.session import CPU, CUDA, HARDWARE, OrtSession, ProviderName, check_runs_on
 from app.settings import PROJECT
 
 MODEL_FILE = PROJECT / "models/cnn/model.onnx"
@@ -43,11 +43,39 @@ def test_ort_session_wrong_input_is_model_broken(shipped: DigitClassifier) -> No
 def test_ort_session_no_graph_is_model_broken(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(b"no graph")
-    with pytest.raises(ModelBroken, match="cannot load"):
+    with pytest.raises(ModelBroken, match=r"cannot load model\.onnx") as caught:
         OrtSession(path, provider="cpu")
+    assert str(tmp_path) not in str(caught.value)
 
 
-@pytest.mark.skipif(CUDA in ort.get_available_providers(), reason="this ONNX Runtime has CUDA")
-def test_ort_session_cuda_where_there_is_none_is_refused() -> None:
-    with pytest.raises(ProviderUnavailable, match="onnxruntime-gpu"):
-        OrtSession(MODEL_FILE, provider="cuda")
+@pytest.mark.parametrize("name", [name for name in HARDWARE if name != "cpu"])
+def test_ort_session_hardware_that_is_not_there_is_refused_with_the_remedy(name: ProviderName) -> None:
+    hardware = HARDWARE[name]
+    if hardware.providers[0] in ort.get_available_providers():
+        pytest.skip(f"this ONNX Runtime has {hardware.title}")
+    with pytest.raises(ProviderUnavailable, match=f"{hardware.title} was asked for.*{hardware.remedy}"):
+        OrtSession(MODEL_FILE, provider=name)
+
+
+def test_ort_session_auto_takes_what_runs() -> None:
+    session = OrtSession(MODEL_FILE)
+    assert session.provider in {CPU, CUDA} & set(ort.get_available_providers())
+
+
+def test_check_runs_on_silent_fallback_is_refused(cpu_session: ort.InferenceSession) -> None:
+    check_runs_on(HARDWARE["cpu"], cpu_session)
+    with pytest.raises(ProviderUnavailable, match="fell back to CPUExecutionProvider"):
+        check_runs_on(HARDWARE["cuda"], cpu_session)
+
+
+def test_check_runs_on_nodes_left_to_the_cpu_are_refused(cpu_session: ort.InferenceSession) -> None:
+    cpu_session._providers = [CUDA, CPU]  # as a GPU's session says that took the graph and none of its nodes
+    with pytest.raises(ProviderUnavailable, match=r"runs only 0 of the graph's \d+ nodes"):
+        check_runs_on(HARDWARE["cuda"], cpu_session)
+
+
+@pytest.fixture
+def cpu_session() -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    return ort.InferenceSession(str(MODEL_FILE), options, providers=[CPU])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from app.digits.errors import DeadlineExceeded, ModelBroken, ShuttingDown
-from app.digits.session import Images
+from app.digits.session import Images, Output
 from app.serving.batcher import Answer, Batcher
 from tests.fakes import FakeSession
 
@@ -68,13 +69,13 @@ async def test_submit_one_after_another_merges_nothing(batcher: Batcher, session
     assert session.sizes == [2, 2, 2]
 
 
-async def test_submit_request_that_no_longer_fits_runs_next(batcher: Batcher, session: FakeSession) -> None:
+async def test_submit_what_does_not_fit_into_a_run_goes_on_in_the_next(batcher: Batcher, session: FakeSession) -> None:
     tasks = [await _occupy(batcher, session), *(_submit(batcher, _images(3, seed)) for seed in range(2))]
     await asyncio.sleep(0)
     session.gate.set()
     for seed, answer in enumerate((await asyncio.gather(*tasks))[1:]):
         _assert_answers(answer, _images(3, seed))
-    assert session.sizes == [1, 3, 3]
+    assert session.sizes == [1, 4, 2]
 
 
 async def test_submit_more_than_a_batch_is_split_in_order(batcher: Batcher, session: FakeSession) -> None:
@@ -134,6 +135,70 @@ async def test_submit_deadline_passed_while_the_loop_is_busy_never_runs(batcher:
     await occupant
 
 
+async def test_submit_lone_request_behind_a_large_upload_is_in_the_next_run(session: FakeSession) -> None:
+    runs: list[Images] = []
+
+    def infer(images: Images) -> Output:
+        runs.append(images)
+        return session.run(images)
+
+    batcher = Batcher(infer, name="fair", max_batch_images=MAX_BATCH_IMAGES)
+    session.gate.clear()
+    large = _submit(batcher, _images(64))
+    await asyncio.to_thread(session.entered.wait, 5)
+    lone = _submit(batcher, _images(1, seed=1))
+    await asyncio.sleep(0)
+    session.gate.set()
+    _assert_answers(await lone, _images(1, seed=1))
+    _assert_answers(await large, _images(64))
+    assert (runs[1] == _images(1, seed=1)).all(axis=(1, 2, 3)).any()
+    await asyncio.to_thread(batcher.close)
+
+
+async def test_submit_deadline_passed_in_the_middle_of_an_upload_runs_no_more(batcher: Batcher, session: FakeSession) -> None:
+    await asyncio.sleep(0)
+    session.gate.clear()
+    late = _submit(batcher, _images(3 * MAX_BATCH_IMAGES), within_s=0.02)
+    with pytest.raises(DeadlineExceeded):
+        await late
+    assert batcher.queued_images == 0
+    session.gate.set()
+    await _submit(batcher, _images(1))
+    assert session.sizes == [MAX_BATCH_IMAGES, 1]
+
+
+async def test_submit_caller_leaves_in_the_middle_of_an_upload_frees_its_places(batcher: Batcher, session: FakeSession) -> None:
+    occupant = await _occupy(batcher, session)
+    left = _submit(batcher, _images(3 * MAX_BATCH_IMAGES))
+    await asyncio.sleep(0)
+    assert batcher.queued_images == 3 * MAX_BATCH_IMAGES
+    left.cancel()
+    await asyncio.gather(left, return_exceptions=True)
+    assert batcher.queued_images == 0
+    session.gate.set()
+    await occupant
+
+
+async def test_submit_one_run_fails_spares_the_callers_of_the_next(session: FakeSession) -> None:
+    def infer(images: Images) -> Output:
+        output = session.run(images)
+        if not images[:, 0].any():
+            raise ModelBroken("The graph failed.")
+        return output
+
+    batcher = Batcher(infer, name="fails", max_batch_images=MAX_BATCH_IMAGES)
+    session.gate.clear()
+    unlucky = _submit(batcher, np.zeros((MAX_BATCH_IMAGES, 1, 28, 28), np.uint8))
+    await asyncio.to_thread(session.entered.wait, 5)
+    lucky = _submit(batcher, _images(2))
+    await asyncio.sleep(0)
+    session.gate.set()
+    _assert_answers(await lucky, _images(2))
+    with pytest.raises(ModelBroken):
+        await unlucky
+    await asyncio.to_thread(batcher.close)
+
+
 async def test_submit_caller_leaves_its_images_never_run(batcher: Batcher, session: FakeSession) -> None:
     occupant = await _occupy(batcher, session)
     left, stayed = _submit(batcher, _images(2)), _submit(batcher, _images(1))
@@ -163,3 +228,52 @@ async def test_on_batch_is_told_the_size_of_each_run(session: FakeSession) -> No
     await _submit(batcher, _images(6))
     await asyncio.to_thread(batcher.close)
     assert sorted(told) == sorted(session.sizes) == [2, 4]
+
+
+@pytest.mark.parametrize(("count", "shape"), [(1, 1), (2, 2), (3, 4), (5, 8), (6, 8), (8, 8)])
+async def test_submit_padded_sizes_fill_the_run_and_cut_the_answer(session: FakeSession, count: int, shape: int) -> None:
+    told: list[int] = []
+    batcher = Batcher(session.run, name="padded", max_batch_images=8, padded_sizes=(1, 2, 4, 8), on_batch=told.append)
+    answer = await _submit(batcher, _images(count))
+    await asyncio.to_thread(batcher.close)
+    _assert_answers(answer, _images(count))
+    assert (session.sizes, told) == ([shape], [count])
+
+
+async def test_stalled_s_is_the_time_of_the_current_run(batcher: Batcher, session: FakeSession) -> None:
+    assert batcher.stalled_s == 0
+    occupant = await _occupy(batcher, session)
+    await asyncio.sleep(0.02)
+    assert 0.02 <= batcher.stalled_s < 5
+    session.gate.set()
+    await occupant
+    assert batcher.stalled_s == 0
+
+
+async def test_retire_ends_the_thread_and_a_late_caller_is_answered(batcher: Batcher, session: FakeSession) -> None:
+    occupant = await _occupy(batcher, session)
+    queued = _submit(batcher, _images(2))
+    await asyncio.sleep(0)
+    batcher.retire()
+    session.gate.set()
+    _assert_answers(await queued, _images(2))
+    await occupant
+    for seed in range(3):
+        await asyncio.to_thread(_wait_for_no_thread, "batcher-test")
+        _assert_answers(await _submit(batcher, _images(1, seed)), _images(1, seed))
+
+
+async def test_close_run_that_hangs_is_left_behind(session: FakeSession, caplog: pytest.LogCaptureFixture) -> None:
+    batcher = Batcher(session.run, name="hangs", max_batch_images=MAX_BATCH_IMAGES)
+    occupant = await _occupy(batcher, session)
+    await asyncio.to_thread(batcher.close, timeout_s=0.02)
+    assert "did not end" in caplog.text
+    session.gate.set()
+    await occupant
+
+
+def _wait_for_no_thread(name: str) -> None:
+    until = time.monotonic() + 5
+    while any(thread.name == name for thread in threading.enumerate()):
+        assert time.monotonic() < until, "the thread did not end"
+        time.sleep(0.001)

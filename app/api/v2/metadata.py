@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
 
 from app import __version__
-from app.api.problems import NOT_READY, documented, problem, response_for
+from app.api.health import check_alive, check_ready
+from app.api.problems import documented
 from app.api.v2.errors import PREFIX, described
 from app.api.v2.protocol import (
     ENCODED_IMAGES,
@@ -23,14 +23,14 @@ from app.api.v2.protocol import (
     ServerMetadata,
     TensorMetadata,
 )
-from app.digits.errors import UnknownModel
+from app.digits.errors import ModelStalled, NotReady, ShuttingDown, UnknownModel
 from app.services import services_of
 from app.serving.registry import ServedModel
 
 EXTENSIONS: Final = ["binary_tensor_data", "classification", "model_repository", "parameters", "schedule_policy"]
 PLATFORM: Final = "onnxruntime_onnx"  # as Triton calls ONNX Runtime
 ALWAYS: Final = documented(form=described)
-OF_A_MODEL: Final = documented(UnknownModel, form=described)
+OF_A_MODEL: Final = documented(UnknownModel, NotReady, form=described)
 
 router = APIRouter(prefix=PREFIX)
 
@@ -41,18 +41,18 @@ async def server() -> ServerMetadata:
     return ServerMetadata(name="digits", version=__version__, extensions=EXTENSIONS)
 
 
-@router.get("/health/live", summary="Restart me?", responses=ALWAYS)
-async def live() -> Live:
+@router.get("/health/live", summary="Restart me?", responses=documented(ModelStalled, form=described))
+async def live(request: Request) -> Live:
     """As `/livez`."""
+    check_alive(services_of(request))
     return Live()
 
 
-@router.get("/health/ready", summary="Send traffic?", response_model=Ready, responses=documented(NOT_READY, form=described))
-async def ready(request: Request) -> Response | Ready:
+@router.get("/health/ready", summary="Send traffic?", responses=documented(NotReady, ShuttingDown, form=described))
+async def ready(request: Request) -> Ready:
     """As `/readyz`."""
-    if services_of(request).registry.ready:
-        return Ready()
-    return response_for(request.scope, problem(NOT_READY, "The default model is not loaded."))
+    check_ready(services_of(request))
+    return Ready()
 
 
 @router.get("/models/{name}", summary="One model", responses=OF_A_MODEL)

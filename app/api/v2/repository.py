@@ -14,7 +14,7 @@ from app.api.uploads import read_body
 from app.api.v2.errors import PREFIX, described
 from app.api.v2.protocol import IndexRequest, ManageRequest, ModelReady, ModelState, schema_of
 from app.api.v2.wire import Form, check_encoding, parse
-from app.digits.errors import ModelError, ModelMissing, ProviderUnavailable, QueueFull, UnknownModel
+from app.digits.errors import ModelError, ModelMissing, NotReady, ProviderUnavailable, QueueFull, UnknownModel
 from app.services import services_of
 
 BODY: Final = (
@@ -24,7 +24,9 @@ BODY: Final = (
     problems.UnsupportedContentType,
     QueueFull,
 )
-MANAGED: Final = documented(*BODY, problems.Forbidden, UnknownModel, problems.ModelRefused, form=described)
+MANAGED: Final = documented(
+    *BODY, problems.Forbidden, UnknownModel, NotReady, problems.SeveralWorkers, problems.ModelRefused, form=described
+)
 
 router = APIRouter(prefix=f"{PREFIX}/repository")
 
@@ -75,12 +77,15 @@ async def unload(request: Request, name: str) -> ModelReady:
 
 
 def _may_manage(request: Request) -> None:
-    """Raise Forbidden unless the request carries a key that may load and unload models."""
-    hashes = services_of(request).settings.admin_keys
+    """Raise Forbidden unless the request carries a key that may load and unload models, SeveralWorkers where it cannot."""
+    settings = services_of(request).settings
+    hashes = settings.admin_keys
     if not hashes:
         raise problems.Forbidden("Models are loaded and unloaded only where DIGITS_ADMIN_KEYS is set.")
     if holder(request.scope["headers"], hashes) is None:
         raise problems.Forbidden("Send a key of DIGITS_ADMIN_KEYS as 'Authorization: Bearer' or 'X-API-Key'.")
+    if settings.workers > 1:
+        raise problems.SeveralWorkers("This reaches one worker of several; replace the folder and send SIGHUP to the parent.")
 
 
 async def _read(request: Request, form: type[Form]) -> Form:

@@ -35,7 +35,7 @@ def test_health_of_a_ready_service(api: Api, path: str, content: dict[str, objec
 def test_health_before_the_model_is_loaded_is_not_ready(models_dir: Path) -> None:
     api = Api(create_app(Settings(models_dir=models_dir), load=load_fake))  # not entered: the lifespan has not begun
     response = api.get("/v2/health/ready")
-    assert (response.status_code, told(response)) == (503, "The default model is not loaded.")
+    assert (response.status_code, told(response)) == (503, "The default model 'cnn' is not loaded.")
     assert api.get("/v2/health/live").status_code == 200
     with api:
         assert api.get("/v2/health/ready").status_code == 200
