@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageFilter
 
 from app.digits.components import Component, Mask, components
 from app.digits.errors import BlankPicture
+from app.digits.morphology import grown
 from app.digits.paper import Grey, Reals, noise_of, paper_level, smoothed
 
 # All numbers below were chosen on the development sets (training/LOG.md) and are safe within a third of their value.
@@ -73,19 +72,23 @@ def find_ink(grey: Grey) -> Ink:
     mask = _digit(smooth, noise, full)
     blend = min(1.0, max(0.0, (noise / full - CLEAN) / (NOISY - CLEAN)))
     strength = blend * smooth + (1 - blend) * residual
-    return Ink(np.where(_grown(mask, 1), strength, 0.0), mask, sign < 0)
+    return Ink(np.where(grown(mask, 1), strength, 0.0), mask, sign < 0)
 
 
 def _frame_edges(smooth: Reals, noise: float) -> Mask:
     """Bands along the border: a sheet's edge, a frame, a strip of another picture; none if nothing else is there."""
     edges = np.zeros(smooth.shape, bool)
+    threshold = WEAK_SIGMA * noise + 1
     for sign in (-1, 1):
         strength = (sign * smooth).clip(0)
-        labels, parts = components(strength > WEAK_SIGMA * noise + 1, strength)
+        mask = strength > threshold
+        if not (mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any()):
+            continue  # most pictures: nothing touches the border
+        labels, parts = components(mask, strength)
         bands = [part.label for part in parts if part.touches and _is_band(part, smooth.shape)]
         if 0 < len(bands) < len(parts):
             edges |= np.isin(labels, bands)
-    return _grown(edges, 2) if edges.any() else edges
+    return grown(edges, 2) if edges.any() else edges
 
 
 def _is_band(part: Component, shape: tuple[int, ...]) -> bool:
@@ -136,8 +139,3 @@ def _otsu(shares: Reals) -> float:
     with np.errstate(divide="ignore", invalid="ignore"):
         between = below * above * (below_sum / below - above_sum / above) ** 2
     return int(np.nan_to_num(between).argmax()) / 255
-
-
-def _grown(mask: Mask, pixels: int) -> Mask:
-    grown: NDArray[np.uint8] = np.asarray(Image.fromarray(mask.astype(np.uint8)).filter(ImageFilter.MaxFilter(2 * pixels + 1)))
-    return grown > 0

@@ -13,11 +13,13 @@ Reals = NDArray[np.float64]
 
 # A quadratic needs few points; at this side its fit costs less than decoding the picture did.
 THUMB_SIDE: Final = 32
+# A border that varies by no more than this is paper of one level: a drawing or a scan, most often.
+EVEN_LEVELS: Final = 2
 # Share of the shorter side that counts as border: paper, by all experience, where a photograph was cropped loosely.
 BORDER_SHARE: Final = 0.06
 # Terms of the surface in each round: first its level, then its slope, then its curve. Beginning with the curve, it would
 # bend towards thick ink before the outliers are known.
-TERMS: Final = (1, 3, 6, 6, 6)
+TERMS: Final = (1, 3, 6, 6)
 # Median absolute deviation → standard deviation, for normally distributed values.
 MAD_TO_SIGMA: Final = 1.4826
 
@@ -35,6 +37,9 @@ def paper_level(grey: Grey) -> NDArray[np.int16]:
         int16 (H, W); may leave 0–255 in the corners of a steep gradient.
     """
     height, width = grey.shape
+    edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    if int(edge.max()) - int(edge.min()) <= EVEN_LEVELS:
+        return np.full(grey.shape, np.median(edge), np.int16)
     size = (min(width, THUMB_SIDE), min(height, THUMB_SIDE))
     thumb = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX), np.float64)
     terms = _terms(_positions(thumb.shape[0])[:, None], _positions(thumb.shape[1])[None, :]).reshape(-1, TERMS[-1])
@@ -51,7 +56,7 @@ def noise_of(residual: Reals, smooth: Reals) -> float:
         residual: (H, W), picture less paper.
         smooth: (H, W), the same after ``smoothed``.
     """
-    step = 1 + min(smooth.shape) // 128  # a few thousand pixels tell a median as well as all do
+    step = 1 + min(smooth.shape) // 64  # a few thousand pixels tell a median as well as all do
     smooth = smooth[::step, ::step]
     fine = residual[::step, ::step] - smooth
     # What the 3×3 binomial removes of white noise is 1.5 times what it leaves.

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from app.digits.ink import Ink, find_ink
+from app.digits.morphology import grown, shrunk
 
 SIDE: Final = 28
 BOX_SIDE: Final = 20
@@ -136,15 +137,13 @@ def _widened(digit: Grey) -> Grey:
     radius = min(round(missing / 2), ROOM // 2)
     if missing < 0.2 * FINE * STROKE_WIDTH or radius < 1:
         return digit
-    grown = Image.fromarray(digit).filter(ImageFilter.MaxFilter(2 * radius + 1)).filter(ImageFilter.GaussianBlur(1))
-    return np.asarray(grown)
+    return np.asarray(Image.fromarray(grown(digit, radius)).filter(ImageFilter.GaussianBlur(1)))
 
 
 def _stroke_width(mask: NDArray[np.bool_]) -> float:
     """Mean width of a mask's strokes in pixels: twice their area over the length of their outline."""
-    inside = np.asarray(Image.fromarray(mask.astype(np.uint8)).filter(ImageFilter.MinFilter(3))) > 0
-    outline = int(mask.sum()) - int(inside.sum())
-    return 2 * float(mask.sum()) / max(outline, 1)
+    area, inside = int(mask.sum()), int(shrunk(mask).sum())
+    return 2 * area / max(area - inside, 1)
 
 
 def _boxed(digit: Grey) -> Grey:
