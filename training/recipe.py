@@ -11,7 +11,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     arch: str = Field("cnn", description="Network, by name (see training/networks).")
-    epochs: int = Field(30, ge=1, description="Passes over the training split.")
+    epochs: int = Field(36, ge=1, description="Passes over the training split.")
     batch_size: int = Field(128, ge=2, description="Pictures a step.")
     learning_rate: float = Field(5e-3, gt=0, description="Peak learning rate of the OneCycle schedule (AdamW).")
     weight_decay: float = Field(0.05, ge=0, description="Decoupled weight decay.")
@@ -23,12 +23,16 @@ class Recipe(BaseModel):
     translation_px: float = Field(1.5, ge=0, description="Augmentation: shift, at most, in pixels.")
     elastic_px: float = Field(0.35, ge=0, description="Augmentation: spread of the elastic field, in pixels.")
     stroke: float = Field(
-        0.5, ge=0, le=1, description="Augmentation: share of a pixel by which strokes grow or shrink, at most."
+        0.0, ge=0, le=1, description="Augmentation: share of a pixel by which strokes grow or shrink, at most."
     )
-    blur: float = Field(0.5, ge=0, le=1, description="Augmentation: share of a 3×3 blur that is mixed in, at most.")
-    noise: float = Field(0.04, ge=0, description="Augmentation: standard deviation of grey noise, at most; white is 1.")
-    drawn_share: float = Field(0.06, ge=0, description="Drawn digits of rare forms, as a share of the training pictures.")
+    blur: float = Field(0.0, ge=0, le=1, description="Augmentation: share of a 3×3 blur that is mixed in, at most.")
+    noise: float = Field(0.0, ge=0, description="Augmentation: standard deviation of grey noise, at most; white is 1.")
+    drawn_share: float = Field(0.0, ge=0, description="Drawn digits of rare forms, as a share of the training pictures.")
     bf16: bool = Field(True, description="Compute in bfloat16 where torch's autocast deems it safe.")
 
 
-RECIPES: dict[str, Recipe] = {"cnn": Recipe()}
+RECIPES: dict[str, Recipe] = {
+    "cnn": Recipe(),
+    # For what other hands and pens bring; not finished over three seeds yet, and not shipped (LOG.md).
+    "cnn-hands": Recipe(epochs=30, stroke=0.5, blur=0.5, noise=0.04, drawn_share=0.06),
+}

@@ -16,7 +16,7 @@ def data() -> Data:
 
 @pytest.fixture(scope="session")
 def quick_recipe() -> Recipe:
-    return Recipe(epochs=8, batch_size=32, bf16=False)
+    return Recipe(epochs=8, batch_size=32, bf16=False, drawn_share=0.1)
 
 
 @pytest.fixture
