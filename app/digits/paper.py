@@ -22,6 +22,8 @@ BORDER_SHARE: Final = 0.06
 TERMS: Final = (1, 3, 6, 6)
 # Median absolute deviation → standard deviation, for normally distributed values.
 MAD_TO_SIGMA: Final = 1.4826
+# Rounding to 8 bits leaves 0.29 grey levels.
+LEAST_NOISE: Final = 0.5
 
 
 def paper_level(grey: Grey) -> NDArray[np.int16]:
@@ -56,13 +58,15 @@ def noise_of(residual: Reals, smooth: Reals) -> float:
         residual: (H, W), picture less paper.
         smooth: (H, W), the same after ``smoothed``.
     """
+    if 2 * np.count_nonzero(smooth) < smooth.size:  # a drawing: the medians below would all be 0
+        return LEAST_NOISE
     step = 1 + min(smooth.shape) // 64  # a few thousand pixels tell a median as well as all do
     smooth = smooth[::step, ::step]
     fine = residual[::step, ::step] - smooth
     # What the 3×3 binomial removes of white noise is 1.5 times what it leaves.
     from_grain = 0.65 * MAD_TO_SIGMA * float(np.median(np.abs(fine - np.median(fine))))
     whole = MAD_TO_SIGMA * float(np.median(np.abs(smooth - np.median(smooth))))
-    grain = max(from_grain, 0.5)
+    grain = max(from_grain, LEAST_NOISE)
     return max(grain, min(whole, 3 * grain))
 
 
