@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import httpx
@@ -53,6 +54,7 @@ class Visit:
     body_after_s: float
     status: int = 0
     seconds: float = 0.0
+    body_was_read: bool = False
     content: bytes = b""
     messages: list[dict[str, Any]] = field(default_factory=list)
 
@@ -76,6 +78,7 @@ class Visit:
         await app(scope, self._receive, self._send)
 
     async def _receive(self) -> dict[str, Any]:
+        self.body_was_read = True
         if self._body is None:
             await asyncio.sleep(60)
         await asyncio.sleep(self.body_after_s)
@@ -110,7 +113,10 @@ def test_1000_uploads_each_gets_its_own_answer_and_the_surplus_its_503_at_once(m
     assert set(statuses) == {200, 503}
     assert statuses[200] >= CAPACITY
     assert most == CAPACITY
-    assert max(visit.seconds for visit in visits if visit.status == 503) < 0.05
+    refused = [visit for visit in visits if visit.status == 503]
+    assert not any(visit.body_was_read for visit in refused)
+    # The middle one: what else the machine does may hold up any single one of them.
+    assert median(visit.seconds for visit in refused) < 0.05
     for visit in visits:
         if visit.status == 200:
             _assert_own_answer(visit)
