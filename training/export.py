@@ -132,9 +132,7 @@ def _manifest(record: RunRecord, folder: Path, network: nn.Module) -> ModelManif
         name=record.name,
         version="1",
         created_at=now(),
-        source=Source(
-            git_commit=record.git_commit, recipe=record.recipe.arch, seed=record.seed, data_sha256=record.data_sha256
-        ),
+        source=Source(git_commit=record.git_commit, recipe=record.name, seed=record.seed, data_sha256=record.data_sha256),
         files={name: manifests.sha256_of(folder / name) for name in (manifests.MODEL_FILE, *golden_files)},
         input=InputTensor(name=INPUT, dtype="uint8", shape=(None, 1, 28, 28)),
         outputs=OUTPUTS,
