@@ -39,7 +39,7 @@ def paper_level(grey: Grey) -> NDArray[np.int16]:
         int16 (H, W); may leave 0–255 in the corners of a steep gradient.
     """
     height, width = grey.shape
-    edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    edge = outline(grey)
     if int(edge.max()) - int(edge.min()) <= EVEN_LEVELS:
         return np.full(grey.shape, np.median(edge), np.int16)
     size = (min(width, THUMB_SIDE), min(height, THUMB_SIDE))
@@ -49,6 +49,11 @@ def paper_level(grey: Grey) -> NDArray[np.int16]:
     surface = _terms(_positions(height)[:, None], _positions(width)[None, :]) @ coefficients
     level: NDArray[np.int16] = np.rint(surface.clip(-512, 767)).astype(np.int16)
     return level
+
+
+def outline(grey: Grey) -> Grey:
+    """The pixels along the four sides; a corner counts for both of its own."""
+    return np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
 
 
 def noise_of(residual: Reals, smooth: Reals) -> float:

@@ -19,6 +19,7 @@ from PIL import Image, ImageFilter
 
 from app.digits.ink import Ink, find_ink
 from app.digits.morphology import grown, shrunk
+from app.digits.paper import outline
 
 SIDE: Final = 28
 BOX_SIDE: Final = 20
@@ -83,9 +84,9 @@ def fit(grey: Grey) -> Frame:
     if (height, width) == (SIDE, SIDE):
         return Frame(grey[None], (0, 0, width, height), ("native",))
     scale = SIDE / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    size = _scaled(width, height, scale)
     scaled = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC))
-    image = np.full((SIDE, SIDE), int(np.median(_border(scaled))), np.uint8)
+    image = np.full((SIDE, SIDE), int(np.median(outline(scaled))), np.uint8)
     top, left = (SIDE - size[1]) // 2, (SIDE - size[0]) // 2
     image[top : top + size[1], left : left + size[0]] = scaled
     return Frame(image[None], (0, 0, width, height), ("scaled",))
@@ -125,7 +126,7 @@ def _enlarged_ink(ink: Ink, box: Box) -> Grey:
     full = float(np.percentile(strengths, FULL_PERCENTILE))
     levels = Image.fromarray(np.rint((ink.strength / full).clip(0, 1) * 255).astype(np.uint8))
     scale = FINE * BOX_SIDE / max(width, height)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    size = _scaled(width, height, scale)
     resampling = Image.Resampling.BICUBIC if scale > 0.6 else Image.Resampling.BOX
     digit = np.asarray(levels.resize(size, resampling, box=(x, y, x + width, y + height)))
     return np.pad(digit, ROOM)
@@ -150,15 +151,16 @@ def _boxed(digit: Grey) -> Grey:
     """Scale to a longer side of 20 pixels, aspect kept, the strongest ink at 255."""
     x, y, width, height = _bounds(digit > min(64, int(digit.max()) - 1))
     scale = BOX_SIDE / max(width, height)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    size = _scaled(width, height, scale)
     scaled = Image.fromarray(digit).resize(size, Image.Resampling.BOX, box=(x, y, x + width, y + height))
     values = np.asarray(scaled, np.float64)
     boxed: Grey = np.rint(values * (255.0 / values.max())).astype(np.uint8)
     return boxed
 
 
-def _border(grey: Grey) -> Grey:
-    return np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+def _scaled(width: int, height: int, scale: float) -> tuple[int, int]:
+    """Width and height at a scale, each at least one pixel."""
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _bounds(mask: NDArray[np.bool_]) -> Box:
