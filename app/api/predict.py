@@ -34,24 +34,15 @@ TopK = Annotated[int, Query(ge=1, description="How many labels to rank, up to th
 
 RESPONSES = {200: {"model": PredictAnswer, "description": "One result for each picture, in order."}} | documented(
     problems.EmptyBody,
-    errors.EmptyFile,
     problems.MalformedMultipart,
     errors.UnknownModel,
     problems.SlowBody,
     problems.BodyTooLarge,
-    errors.FileTooLarge,
-    errors.TooManyPixels,
     problems.TooManyFiles,
     problems.UnsupportedContentType,
-    errors.UnsupportedFormat,
-    errors.BrokenPicture,
-    errors.BrokenTable,
-    errors.BlankPicture,
     errors.InvalidTopK,
-    errors.QueueFull,
-    errors.NotReady,
-    errors.ShuttingDown,
-    errors.DeadlineExceeded,
+    *problems.PICTURE,
+    *problems.RUN,
 )
 BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
 REQUEST_BODY: Final = {
@@ -137,9 +128,7 @@ async def answer(request: Request, model_name: str | None, top_k: int, timeout_m
 async def _frame_all(work: _Work, classifier: DigitClassifier, services: Services, until: float) -> None:
     limits = services.settings.picture_limits
     for upload in work.uploads:
-        await services.turns.take()
-        if time.monotonic() > until:
-            raise errors.DeadlineExceeded("The pictures could not be decoded in time.")
+        await services.turns.take(until)
         try:
             framed = await frame_file(upload.data, classifier, limits, services.decoders, is_csv=upload.is_csv)
         except errors.PictureError as exc:

@@ -136,6 +136,17 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     errors.ShuttingDown: Kind("shutting-down", 503, "The service is stopping"),
     errors.DeadlineExceeded: Kind("deadline-exceeded", 504, "The answer took too long"),
 }
+# What a route may answer that reads pictures, and one that runs a model.
+PICTURE: Final = (
+    errors.EmptyFile,
+    errors.FileTooLarge,
+    errors.TooManyPixels,
+    errors.UnsupportedFormat,
+    errors.BrokenPicture,
+    errors.BrokenTable,
+    errors.BlankPicture,
+)
+RUN: Final = (errors.NotReady, errors.QueueFull, errors.ShuttingDown, errors.DeadlineExceeded)
 # What Starlette's router raises by itself.
 BY_STATUS: Final[dict[int, Kind]] = {
     404: Kind("not-found", 404, "No such route"),

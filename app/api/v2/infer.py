@@ -36,25 +36,16 @@ RESPONSES: Final = {
     200: {"model": InferAnswer, "description": "The outputs.", "content": {"application/octet-stream": BINARY}}
 } | documented(
     problems.MalformedInference,
-    errors.EmptyFile,
     errors.UnknownModel,
     problems.SlowBody,
     problems.BodyTooLarge,
-    errors.FileTooLarge,
-    errors.TooManyPixels,
     problems.TooManyFiles,
     problems.TooManyImages,
     problems.UnsupportedContentType,
-    errors.UnsupportedFormat,
     problems.InvalidTensor,
-    errors.BrokenPicture,
-    errors.BrokenTable,
-    errors.BlankPicture,
     errors.InvalidTopK,
-    errors.NotReady,
-    errors.QueueFull,
-    errors.ShuttingDown,
-    errors.DeadlineExceeded,
+    *problems.PICTURE,
+    *problems.RUN,
     form=described,
 )
 REQUEST_BODY: Final = {
@@ -139,9 +130,7 @@ async def _framed(files: list[bytes], model: ServedModel, services: Services, un
     limits, decode_s, preprocess_s = services.settings.picture_limits, 0.0, 0.0
     frames = []
     for index, data in enumerate(files):
-        await services.turns.take()
-        if time.monotonic() > until:
-            raise errors.DeadlineExceeded("The pictures could not be decoded in time.")
+        await services.turns.take(until)
         try:
             framed = await frame_file(data, model.classifier, limits, services.decoders)
         except errors.PictureError as exc:
