@@ -1,0 +1,284 @@
+"""Pictures that are no digit, made by our own code: for models to learn doubt on, and for their abstaining to be measured.
+
+Letters, signs, scribbles, filled shapes, textures, and digits that are several or in pieces. What a hand may well mean as a
+digit is left out (O, S, Z, I, halves of an 8): it would teach doubt about real ones. Needs Pillow and numpy only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from app.digits.errors import BlankPicture
+from app.digits.preprocessing import Frame, mnist_frame
+from training.strokes import Stroke, arc, draw_strokes
+
+Grey = NDArray[np.uint8]
+Maker = Callable[[np.random.Generator], Grey]
+
+SIDE: Final = 84
+MIDDLE: Final = 150  # darker counts as drawn
+WHOLE_SHARE: Final = 0.9
+
+# Strokes in a unit square, x to the right and y downwards, as in training.strokes.
+LETTERS: Final[dict[str, list[Stroke]]] = {
+    "A": [[(0.22, 0.90), (0.50, 0.10), (0.78, 0.90)], [(0.32, 0.62), (0.68, 0.62)]],
+    "C": [arc(0.56, 0.50, 0.32, 0.40, -55, -305)],
+    "E": [[(0.72, 0.12), (0.28, 0.12), (0.28, 0.88), (0.72, 0.88)], [(0.28, 0.50), (0.64, 0.50)]],
+    "F": [[(0.74, 0.12), (0.30, 0.12), (0.30, 0.90)], [(0.30, 0.48), (0.64, 0.48)]],
+    "H": [[(0.24, 0.10), (0.24, 0.90)], [(0.76, 0.10), (0.76, 0.90)], [(0.24, 0.50), (0.76, 0.50)]],
+    "J": [[(0.64, 0.10), *arc(0.44, 0.68, 0.20, 0.22, 0, 170)], [(0.44, 0.10), (0.82, 0.10)]],
+    "K": [[(0.28, 0.10), (0.28, 0.90)], [(0.74, 0.10), (0.28, 0.54)], [(0.42, 0.42), (0.76, 0.90)]],
+    "L": [[(0.28, 0.10), (0.28, 0.88), (0.74, 0.88)]],
+    "M": [[(0.16, 0.90), (0.22, 0.10), (0.50, 0.66), (0.78, 0.10), (0.84, 0.90)]],
+    "N": [[(0.24, 0.90), (0.24, 0.10), (0.76, 0.90), (0.76, 0.10)]],
+    "P": [[(0.30, 0.90), (0.30, 0.12)], [(0.30, 0.12), *arc(0.46, 0.32, 0.26, 0.20, -90, 90), (0.30, 0.52)]],
+    "R": [[(0.28, 0.90), (0.28, 0.12), *arc(0.46, 0.31, 0.24, 0.19, -90, 90), (0.28, 0.50)], [(0.46, 0.50), (0.76, 0.90)]],
+    "T": [[(0.18, 0.12), (0.82, 0.12)], [(0.50, 0.12), (0.50, 0.90)]],
+    "V": [[(0.20, 0.10), (0.50, 0.90), (0.80, 0.10)]],
+    "W": [[(0.12, 0.10), (0.32, 0.90), (0.50, 0.36), (0.68, 0.90), (0.88, 0.10)]],
+    "X": [[(0.22, 0.10), (0.78, 0.90)], [(0.78, 0.10), (0.22, 0.90)]],
+    "a": [arc(0.46, 0.62, 0.22, 0.26, 0, 360), [(0.70, 0.32), (0.70, 0.86), (0.80, 0.88)]],
+    "d": [arc(0.42, 0.66, 0.22, 0.22, 0, 360), [(0.66, 0.10), (0.66, 0.90)]],
+    "e": [[(0.26, 0.52), (0.74, 0.50), *arc(0.50, 0.52, 0.24, 0.30, -5, -310)]],
+    "f": [[(0.72, 0.16), *arc(0.56, 0.26, 0.12, 0.14, -60, -180), (0.44, 0.90)], [(0.26, 0.44), (0.66, 0.44)]],
+    "h": [[(0.30, 0.10), (0.30, 0.90)], [*arc(0.50, 0.62, 0.20, 0.18, 180, 360), (0.70, 0.90)]],
+    "k": [[(0.32, 0.10), (0.32, 0.90)], [(0.66, 0.44), (0.32, 0.68), (0.70, 0.90)]],
+    "m": [
+        [(0.16, 0.34), (0.16, 0.90)],
+        [*arc(0.33, 0.54, 0.17, 0.18, 180, 360), (0.50, 0.90)],
+        [*arc(0.67, 0.54, 0.17, 0.18, 180, 360), (0.84, 0.90)],
+    ],
+    "n": [[(0.28, 0.32), (0.28, 0.90)], [*arc(0.50, 0.58, 0.22, 0.24, 180, 360), (0.72, 0.90)]],
+    "r": [[(0.34, 0.32), (0.34, 0.90)], [(0.34, 0.56), *arc(0.54, 0.52, 0.18, 0.18, 190, 310)]],
+    "t": [[(0.46, 0.10), (0.46, 0.78), *arc(0.58, 0.78, 0.12, 0.10, 180, 40)], [(0.26, 0.36), (0.70, 0.36)]],
+    "w": [[(0.12, 0.34), (0.32, 0.88), (0.50, 0.44), (0.68, 0.88), (0.88, 0.34)]],
+}
+SIGNS: Final[dict[str, list[Stroke]]] = {
+    "plus": [[(0.50, 0.14), (0.50, 0.86)], [(0.14, 0.50), (0.86, 0.50)]],
+    "equals": [[(0.14, 0.36), (0.86, 0.36)], [(0.14, 0.64), (0.86, 0.64)]],
+    "hash": [[(0.36, 0.1), (0.30, 0.9)], [(0.70, 0.1), (0.64, 0.9)], [(0.1, 0.36), (0.9, 0.36)], [(0.1, 0.66), (0.9, 0.66)]],
+    "question": [[*arc(0.50, 0.30, 0.22, 0.20, -180, 60), (0.50, 0.56), (0.50, 0.68)], [(0.50, 0.86), (0.50, 0.88)]],
+    "percent": [[(0.78, 0.10), (0.22, 0.90)], arc(0.28, 0.26, 0.14, 0.15, 0, 360), arc(0.72, 0.74, 0.14, 0.15, 0, 360)],
+    "arrow": [[(0.10, 0.50), (0.90, 0.50)], [(0.62, 0.24), (0.90, 0.50), (0.62, 0.76)]],
+    "tick": [[(0.12, 0.54), (0.38, 0.86), (0.90, 0.12)]],
+    "star": [[(0.50, 0.06), (0.76, 0.92), (0.06, 0.38), (0.94, 0.38), (0.24, 0.92), (0.50, 0.06)]],
+    "heart": [[*arc(0.30, 0.32, 0.22, 0.20, 180, 360), *arc(0.74, 0.32, 0.22, 0.20, 180, 360), (0.52, 0.92), (0.08, 0.36)]],
+    "triangle": [[(0.50, 0.10), (0.90, 0.86), (0.10, 0.86), (0.50, 0.10)]],
+    "asterisk": [[(0.50, 0.14), (0.50, 0.86)], [(0.18, 0.30), (0.82, 0.70)], [(0.82, 0.30), (0.18, 0.70)]],
+    "wave": [[*arc(0.27, 0.50, 0.17, 0.20, 180, 360), *arc(0.61, 0.50, 0.17, 0.20, 180, 0), (0.90, 0.36)]],
+    "spiral": [
+        [(0.5 + r * np.cos(12 * r / 0.42), 0.5 + r * np.sin(12 * r / 0.42)) for r in np.linspace(0.03, 0.42, 40).tolist()]
+    ],
+    "zigzag": [[(0.06, 0.66), (0.28, 0.30), (0.46, 0.70), (0.64, 0.30), (0.82, 0.70), (0.94, 0.36)]],
+    "house": [
+        [(0.16, 0.90), (0.16, 0.46), (0.50, 0.10), (0.84, 0.46), (0.84, 0.90), (0.16, 0.90)],
+        [(0.16, 0.46), (0.84, 0.46)],
+    ],
+}
+
+
+def letter(random: np.random.Generator) -> Grey:
+    """A letter, by pen or in heavy type."""
+    return _glyph(LETTERS, random)
+
+
+def sign(random: np.random.Generator) -> Grey:
+    """A sign or a small drawing."""
+    return _glyph(SIGNS, random)
+
+
+def scribble(random: np.random.Generator) -> Grey:
+    """One or two long curves without aim."""
+    strokes = [_curve(random.uniform(0.08, 0.92, (random.integers(6, 12), 2))) for _ in range(random.integers(1, 3))]
+    return draw_strokes(strokes, size=SIDE, thickness=random.uniform(0.03, 0.10), ink=0, paper=255)
+
+
+def character(random: np.random.Generator) -> Grey:
+    """Three to eight short strokes, as in scripts that nobody here reads."""
+    strokes = []
+    for _ in range(random.integers(3, 9)):
+        start, direction = random.uniform(0.1, 0.9, 2), random.uniform(0, 2 * np.pi)
+        bend, length = random.normal(0, 0.9), random.uniform(0.25, 0.8)
+        middle = start + length / 2 * np.array([np.cos(direction), np.sin(direction)])
+        end = middle + length / 2 * np.array([np.cos(direction + bend), np.sin(direction + bend)])
+        strokes.append(_curve(np.stack([start, middle, end]).clip(0.06, 0.94)))
+    return draw_strokes(strokes, size=SIDE, thickness=random.uniform(0.03, 0.12), ink=0, paper=255)
+
+
+def silhouette(random: np.random.Generator) -> Grey:
+    """A filled outline that is about the same to the left and to the right, with some shade and pattern inside."""
+    levels = np.linspace(0.1, 0.9, random.integers(3, 8))
+    left, right = (random.uniform(0.06, 0.46, len(levels)) for _ in range(2))
+    right = right if random.random() < 0.4 else left
+    outline = [*zip(0.5 - left, levels, strict=True), *zip((0.5 + right)[::-1], levels[::-1], strict=True)]
+    if random.random() < 0.4:  # lying: a shoe, a bag
+        outline = [(y, x) for x, y in outline]
+    return _filled([outline], random)
+
+
+def blob(random: np.random.Generator) -> Grey:
+    """What smooth noise leaves above a level: spots, clouds, rings."""
+    coarse = random.normal(size=(side := random.integers(3, 10), side)).astype(np.float32)
+    smooth = np.asarray(Image.fromarray(coarse).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+    inside = smooth > np.quantile(smooth, random.uniform(0.4, 0.85))
+    if random.random() < 0.5:
+        ys, xs = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j]
+        inside &= xs**2 + ys**2 < random.uniform(0.5, 0.9)
+    return np.where(inside, _shade(random), 255).astype(np.uint8)
+
+
+def texture(random: np.random.Generator) -> Grey:
+    """Stripes, checks or grain over the whole picture."""
+    kind = random.integers(3)
+    if kind == 2:
+        grain = random.normal(size=(side := random.integers(8, 40), side)).astype(np.float32)
+        waves = np.asarray(Image.fromarray(grain).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    else:
+        ys, xs = np.mgrid[0 : 1 : SIDE * 1j, 0 : 1 : SIDE * 1j]
+        angle, lines = random.uniform(0, np.pi), random.uniform(4, 14)
+        across, along = xs * np.cos(angle) + ys * np.sin(angle), ys * np.cos(angle) - xs * np.sin(angle)
+        waves = np.sin(2 * np.pi * lines * across) * (np.sin(2 * np.pi * lines * along) if kind else 1)
+    return np.rint(127.5 + 127.5 * np.clip(waves * random.uniform(0.5, 4), -1, 1)).astype(np.uint8)
+
+
+def several(random: np.random.Generator, digits: Grey) -> Grey:
+    """Two or three digits side by side, apart or touching."""
+    chosen = digits[random.integers(len(digits), size=random.choice((2, 2, 3)))]
+    row = np.zeros((40, 28 * len(chosen)), np.uint8)
+    x = 0
+    for digit in chosen:
+        columns = np.flatnonzero(digit.any(axis=0))
+        ink = digit[:, columns[0] : columns[-1] + 1]
+        y = random.integers(4, 9)
+        place = row[y : y + 28, x : x + ink.shape[1]]
+        np.maximum(place, ink[:, : place.shape[1]], out=place)
+        x += ink.shape[1] + random.integers(-2, 4)
+    return _enlarged(255 - np.pad(row, 4))
+
+
+def shuffled(random: np.random.Generator, digits: Grey) -> Grey:
+    """A digit whose sixteen squares have changed places."""
+    digit = np.roll(digits[random.integers(len(digits))], random.integers(-2, 3, 2), (0, 1))
+    squares = digit.reshape(4, 7, 4, 7).swapaxes(1, 2).reshape(16, 7, 7)
+    squares = squares[random.permutation(16)].reshape(4, 4, 7, 7).swapaxes(1, 2).reshape(28, 28)
+    return _enlarged(255 - np.pad(squares, 4))
+
+
+# Letters and foreign characters are what people send by mistake, so they come most often.
+DRAWN: Final[dict[str, tuple[Maker, int]]] = {
+    "letter": (letter, 5),
+    "sign": (sign, 2),
+    "scribble": (scribble, 2),
+    "character": (character, 4),
+    "silhouette": (silhouette, 4),
+    "blob": (blob, 2),
+    "texture": (texture, 1),
+}
+TAKEN_APART: Final[dict[str, tuple[Callable[[np.random.Generator, Grey], Grey], int]]] = {
+    "several": (several, 2),
+    "shuffled": (shuffled, 2),
+}
+KINDS: Final = (*DRAWN, *TAKEN_APART)
+WEIGHTS: Final = np.array([weight for _, weight in (*DRAWN.values(), *TAKEN_APART.values())], float)
+
+
+def draw_nondigit(kind: str, digits: Grey, random: np.random.Generator) -> Grey:
+    """One picture that is no digit.
+
+    Args:
+        kind: of ``KINDS``.
+        digits: uint8 (N, 28, 28), ink 255 on paper 0, for the kinds that are made of them.
+        random: every choice comes from it.
+
+    Returns:
+        uint8 (H, W), dark on light; of 28 to 112 pixels a side.
+    """
+    picture = DRAWN[kind][0](random) if kind in DRAWN else TAKEN_APART[kind][0](random, digits)
+    if random.random() < 0.5:  # half of what people send is small already
+        scale = 28 / min(picture.shape)
+        size = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
+        picture = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
+    return picture
+
+
+def nondigit_frames(count: int, digits: Grey, *, seed: int, kinds: tuple[str, ...] = KINDS) -> tuple[Grey, NDArray[np.int64]]:
+    """Many of them as the model sees them, framed as the service frames what it is sent; the same for the same seed.
+
+    Args:
+        count: how many.
+        digits: see ``draw_nondigit``.
+        seed: of everything random.
+        kinds: which to draw, as often as ``WEIGHTS`` says.
+
+    Returns:
+        Frames uint8 (count, 28, 28), ink 255 on paper 0; and each one's kind int64 (count,), a position in ``KINDS``.
+    """
+    random = np.random.default_rng(seed)
+    weights = np.where([kind in kinds for kind in KINDS], WEIGHTS, 0)
+    frames, drawn = np.empty((count, 28, 28), np.uint8), np.empty(count, np.int64)
+    place = 0
+    while place < count:
+        drawn[place] = random.choice(len(KINDS), p=weights / weights.sum())
+        picture = draw_nondigit(KINDS[drawn[place]], digits, random)
+        try:
+            frame = mnist_frame(picture)
+        except BlankPicture:
+            continue
+        if _is_whole(frame, picture):
+            frames[place] = frame.image[0]
+            place += 1
+    return frames, drawn
+
+
+def _is_whole(frame: Frame, picture: Grey) -> bool:
+    """Whether framing kept all that was drawn: the one part that it leaves over may be a good digit."""
+    dark = picture < MIDDLE
+    height, width = (np.ptp(np.flatnonzero(dark.any(axis=axis))) + 1 for axis in (1, 0)) if dark.any() else (0, 0)
+    return max(frame.box[2], frame.box[3]) >= WHOLE_SHARE * max(height, width)
+
+
+def _glyph(glyphs: dict[str, list[Stroke]], random: np.random.Generator) -> Grey:
+    """Uneven, slanted, narrow or wide; thin as by a pen or heavy as in print."""
+    form = list(glyphs.values())[random.integers(len(glyphs))]
+    slant, width, shake = random.uniform(-0.2, 0.3), random.uniform(0.6, 1.1), random.choice((0.0, 0.006, 0.015))
+    strokes = []
+    for stroke in form:
+        points = np.asarray(stroke) + random.normal(0, shake, (1, 2)) + random.normal(0, shake, (len(stroke), 2))
+        xs, ys = points[:, 0], points[:, 1]
+        moved = np.stack([0.5 + width * (xs - 0.5) + slant * (0.5 - ys), ys], axis=1)
+        strokes.append([(x, y) for x, y in moved.clip(0.04, 0.96).tolist()])
+    thickness = random.uniform(0.04, 0.12) if random.random() < 0.6 else random.uniform(0.12, 0.24)
+    return draw_strokes(strokes, size=SIDE, thickness=thickness, ink=0, paper=255)
+
+
+def _curve(points: NDArray[np.float64]) -> Stroke:
+    """A smooth way along points (N, 2): its corners are cut off three times (Chaikin 1974)."""
+    for _ in range(3):
+        near, far = 0.75 * points[:-1] + 0.25 * points[1:], 0.25 * points[:-1] + 0.75 * points[1:]
+        points = np.concatenate([points[:1], np.stack([near, far], axis=1).reshape(-1, 2), points[-1:]])
+    return [(x, y) for x, y in points.tolist()]
+
+
+def _filled(outlines: list[list[tuple[float, float]]], random: np.random.Generator) -> Grey:
+    mask = Image.new("L", (2 * SIDE, 2 * SIDE))
+    for outline in outlines:
+        ImageDraw.Draw(mask).polygon([(2 * SIDE * x, 2 * SIDE * y) for x, y in outline], fill=255)
+    cover = np.asarray(mask.reduce(2)) / 255
+    return np.rint(255 - cover * (255.0 - _shade(random))).astype(np.uint8)
+
+
+def _shade(random: np.random.Generator) -> NDArray[np.float64]:
+    """Grey levels (SIDE, SIDE) of a thing's surface: even, or with a pattern, darker than its paper."""
+    pattern = texture(random) / 255 if random.random() < 0.6 else np.zeros((SIDE, SIDE))
+    depth = random.uniform(0, 150)
+    return np.asarray(random.uniform(0, 90) + depth * pattern)
+
+
+def _enlarged(picture: Grey) -> Grey:
+    height, width = picture.shape
+    return np.asarray(Image.fromarray(picture).resize((2 * width, 2 * height), Image.Resampling.BICUBIC))
