@@ -27,8 +27,9 @@ from training.recipe import RECIPES, Recipe
 from training.reference import write_reference
 from training.runs import RunFolder
 from training.ship import ship as ship_runs
-from training.train import Data, predict, trained_network
 from training.train import train as train_run
+from training.train import trained_network
+from training.trainer import Data, predict
 
 app = typer.Typer(
     no_args_is_help=True,

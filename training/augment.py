@@ -1,8 +1,8 @@
 """Augmentation of a whole batch at once, on the device that trains.
 
 Each picture gets its own affine map and its own smooth elastic field (Simard, Steinkraus and Platt 2003), both folded
-into one sampling grid, so a pixel is interpolated once. Then its strokes grow or shrink, and it is blurred and made noisy: what
-framing leaves of pens, cameras and paper.
+into one sampling grid, so a pixel is interpolated once. Then its strokes grow or shrink, its ink pales, it is blurred and made
+noisy, as framing leaves it of pens, cameras and paper, and a part of it may be lost.
 """
 
 from __future__ import annotations
@@ -26,13 +26,19 @@ def augment(images: Tensor, recipe: Recipe) -> Tensor:
     Returns:
         The same shape, dtype and device; what comes in from outside the picture is paper.
     """
+    inked = _paled(_restroked(_deformed(images, recipe), recipe.stroke), recipe.contrast)
+    return _erased(_noisy(_blurred(inked, recipe.blur), recipe.noise), recipe.erasing)
+
+
+def _deformed(images: Tensor, recipe: Recipe) -> Tensor:
+    if not any((recipe.rotation_deg, recipe.scale, recipe.shear, recipe.translation_px, recipe.elastic_px)):
+        return images
     count, _, height, width = images.shape
     theta = random_affine(count, recipe, (height, width)).to(images.device)
     grid = F.affine_grid(theta, [count, 1, height, width], align_corners=False)
     if recipe.elastic_px > 0:
         grid = grid + random_elastic(count, recipe.elastic_px, (height, width)).to(images.device)
-    deformed = F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    return _noisy(_blurred(_restroked(deformed, recipe.stroke), recipe.blur), recipe.noise)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 def random_affine(count: int, recipe: Recipe, size: tuple[int, int]) -> Tensor:
@@ -66,6 +72,12 @@ def _restroked(images: Tensor, strength: float) -> Tensor:
     return images + grown * amount.clamp(min=0) + shrunk * amount.clamp(max=0) / 2
 
 
+def _paled(images: Tensor, strength: float) -> Tensor:
+    if strength == 0:
+        return images
+    return images * _each(images, 1 - torch.rand(len(images)) * strength)
+
+
 def _blurred(images: Tensor, strength: float) -> Tensor:
     if strength == 0:
         return images
@@ -79,6 +91,25 @@ def _noisy(images: Tensor, strength: float) -> Tensor:
         return images
     spread = _each(images, torch.rand(len(images)) * strength)
     return (images + torch.randn(images.shape).to(images.device) * spread).clamp(0, 1)
+
+
+def _erased(images: Tensor, share: float) -> Tensor:
+    """Paper over a rectangle of some of the pictures, of up to a third of each side (Zhong et al. 2017)."""
+    if share == 0:
+        return images
+    count, _, height, width = images.shape
+    rows = _within(count, height).to(images.device)[:, None, :, None]
+    columns = _within(count, width).to(images.device)[:, None, None, :]
+    chosen = _each(images, torch.rand(count)) < share
+    return images.masked_fill(rows & columns & chosen, 0)
+
+
+def _within(count: int, length: int) -> Tensor:
+    """Bool (count, length): a random stretch of each row, of up to a third of it."""
+    size = torch.rand(count, 1) * length / 3
+    start = torch.rand(count, 1) * (length - size)
+    places = torch.arange(length)
+    return (places >= start) & (places < start + size)
 
 
 def _each(images: Tensor, values: Tensor) -> Tensor:

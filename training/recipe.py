@@ -1,6 +1,11 @@
-"""Recipes: every hyperparameter of a run, as data. ``RECIPES`` holds the ones that made the shipped models."""
+"""Recipes: every hyperparameter of a run, as data.
+
+A field's default means "off" wherever there is such a thing, so that the ``run.json`` of an older run still says what it did.
+"""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,11 +17,19 @@ class Recipe(BaseModel):
 
     arch: str = Field("cnn", description="Network, by name (see training/networks).")
     epochs: int = Field(36, ge=1, description="Passes over the training split.")
-    batch_size: int = Field(128, ge=2, description="Pictures a step.")
-    learning_rate: float = Field(5e-3, gt=0, description="Peak learning rate of the OneCycle schedule (AdamW).")
-    weight_decay: float = Field(0.05, ge=0, description="Decoupled weight decay.")
+    batch_size: int = Field(128, ge=2, description="Pictures a step, over all processes.")
+    optimizer: Literal["adamw", "adam"] = Field("adamw", description="Optimiser.")
+    learning_rate: float = Field(5e-3, gt=0, description="Peak learning rate.")
+    schedule: Literal["onecycle", "cosine", "constant"] = Field("onecycle", description="How the learning rate changes.")
+    weight_decay: float = Field(0.05, ge=0, description="Weight decay; decoupled with adamw.")
+    dropout: float = Field(0.2, ge=0, lt=1, description="Share of hidden units that a step leaves out.")
     label_smoothing: float = Field(0.05, ge=0, lt=1, description="Probability mass spread over all classes.")
     ema_decay: float = Field(0.998, ge=0, lt=1, description="Decay a step of the weight average that is exported.")
+    early_stopping: int = Field(
+        0,
+        ge=0,
+        description="Stop after so many epochs without a better validation loss and keep the best weights; 0: never.",
+    )
     rotation_deg: float = Field(10.0, ge=0, description="Augmentation: rotation, at most, in degrees.")
     scale: float = Field(0.1, ge=0, lt=1, description="Augmentation: change of width and of height, at most.")
     shear: float = Field(0.12, ge=0, description="Augmentation: horizontal shear, at most.")
@@ -25,14 +38,47 @@ class Recipe(BaseModel):
     stroke: float = Field(
         0.0, ge=0, le=1, description="Augmentation: share of a pixel by which strokes grow or shrink, at most."
     )
+    contrast: float = Field(0.0, ge=0, lt=1, description="Augmentation: share by which ink pales, at most.")
     blur: float = Field(0.0, ge=0, le=1, description="Augmentation: share of a 3×3 blur that is mixed in, at most.")
     noise: float = Field(0.0, ge=0, description="Augmentation: standard deviation of grey noise, at most; white is 1.")
+    erasing: float = Field(0.0, ge=0, le=1, description="Augmentation: share of pictures that lose a rectangle.")
     drawn_share: float = Field(0.0, ge=0, description="Drawn digits of rare forms, as a share of the training pictures.")
-    bf16: bool = Field(True, description="Compute in bfloat16 where torch's autocast deems it safe.")
+    nondigit_share: float = Field(0.0, ge=0, description="Made-up non-digits, as a share of the training pictures.")
+    nondigit_weight: float = Field(0.5, ge=0, description="Weight of a non-digit in the loss; its target is every class alike.")
+    teacher: str = Field("", description="Name of the shipped model that teaches (models/NAME); none if empty.")
+    teacher_share: float = Field(0.0, ge=0, le=1, description="Share of the teacher's probabilities in the targets.")
+    teacher_temperature: float = Field(1.0, gt=0, description="What the teacher's logits are divided by.")
+    bf16: bool = Field(True, description="Mixed precision: bfloat16 where torch's autocast deems it safe.")
 
+
+_MLP = Recipe(
+    arch="mlp-512-256",
+    epochs=100,
+    batch_size=256,
+    learning_rate=3e-3,
+    dropout=0.1,
+    label_smoothing=0.05,
+)
+# What projects of this field publish for their networks: Adam at its default rate, no augmentation, a handful of epochs.
+_PUBLISHED = Recipe(
+    epochs=10,
+    batch_size=64,
+    optimizer="adam",
+    learning_rate=1e-3,
+    schedule="constant",
+    weight_decay=0,
+    dropout=0,
+    label_smoothing=0,
+    ema_decay=0,
+    rotation_deg=0,
+    scale=0,
+    shear=0,
+    translation_px=0,
+    elastic_px=0,
+    bf16=False,
+)
 
 RECIPES: dict[str, Recipe] = {
-    "cnn": Recipe(),
-    # For what other hands and pens bring; not finished over three seeds yet, and not shipped (LOG.md).
-    "cnn-hands": Recipe(epochs=30, stroke=0.5, blur=0.5, noise=0.04, drawn_share=0.06),
+    "cnn": Recipe(stroke=0.5, blur=0.5, noise=0.04, drawn_share=0.06, nondigit_share=0.12),
+    "mlp-512-256": _MLP,
 }

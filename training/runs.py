@@ -49,9 +49,11 @@ class RunRecord(BaseModel):
     seed: int
     git_commit: str
     data_sha256: str
+    teacher_sha256: str | None = None
     created_at: str
     versions: dict[str, str]
     device: str
+    processes: int = 1
     parameters: int
     subset: int | None = None
     history: list[Epoch] = []

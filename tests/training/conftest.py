@@ -6,7 +6,7 @@ pytest.importorskip("torch", reason="torch is not installed (make install)")
 
 from tests.training.drawn import drawn_split
 from training.recipe import Recipe
-from training.train import Data
+from training.trainer import Data
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,8 @@ from training.reference import write_reference
 from training.runs import RunFolder
 from training.ship import Splits, ship
 from training.strokes import as_png
-from training.train import Data, predict, train, trained_network
+from training.train import train, trained_network
+from training.trainer import Data, predict
 
 CPU = torch.device("cpu")
 

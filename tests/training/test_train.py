@@ -6,7 +6,8 @@ import torch
 from training.errors import TrainingError
 from training.recipe import Recipe
 from training.runs import Epoch, RunFolder, RunRecord
-from training.train import Data, Silent, train
+from training.train import train
+from training.trainer import Data, Silent
 
 CPU = torch.device("cpu")
 
