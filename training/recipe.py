@@ -81,4 +81,6 @@ _PUBLISHED = Recipe(
 RECIPES: dict[str, Recipe] = {
     "cnn": Recipe(stroke=0.5, blur=0.5, noise=0.04, drawn_share=0.06, nondigit_share=0.12),
     "mlp-512-256": _MLP,
+    # bfloat16 doubles an epoch of it on the CPU.
+    "vit": Recipe(arch="vit", epochs=40, learning_rate=2e-3, dropout=0.05, elastic_px=0.5, bf16=False),
 }

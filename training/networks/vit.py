@@ -16,11 +16,11 @@ WIDTH = 64
 
 
 def vit(classes: int, *, dropout: float) -> nn.Module:
-    """Six blocks of four heads, width 64, one class token; torchvision's ``VisionTransformer`` for one grey channel."""
+    """Four blocks of four heads, width 64, one class token; torchvision's ``VisionTransformer`` for one grey channel."""
     network = VisionTransformer(
         image_size=28,
         patch_size=4,
-        num_layers=6,
+        num_layers=4,
         num_heads=4,
         hidden_dim=WIDTH,
         mlp_dim=2 * WIDTH,
