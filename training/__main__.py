@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
@@ -17,15 +18,18 @@ from app.digits.errors import DigitsError
 from app.digits.manifest import MANIFEST_FILE, Metrics
 from training import evaluate as evaluation
 from training.calibrate import expected_calibration_error, fit_temperature
-from training.console import Bar
-from training.data import Split, SplitName, load_split
+from training.data import SplitName
+from training.datasets import BY_NAME, MNIST_NAME, DataSet, open_dataset
 from training.errors import TrainingError
 from training.export import export as export_run
 from training.export import load_checked
 from training.options import recipe_options
-from training.recipe import RECIPES, Recipe
+from training.parallel import own_device, team
+from training.progress import Silent, shown
+from training.recipe import Recipe
+from training.recipes import check_model_name, model_name, named_recipe
 from training.reference import write_reference
-from training.runs import RunFolder
+from training.runs import RunFolder, RunRecord
 from training.ship import ship as ship_runs
 from training.train import train as train_run
 from training.train import trained_network
@@ -39,10 +43,21 @@ app = typer.Typer(
 )
 console = Console()
 
+MODELS = Path("models")
+
 RunArgument = Annotated[Path, typer.Argument(help="The run's folder.")]
-DataOption = Annotated[
+DataDirOption = Annotated[
     Path | None,
     typer.Option("--data-dir", help="Folder that holds MNIST/raw; DIGITS_DATA_DIR, else data/.", show_default=False),
+]
+DataOption = Annotated[
+    str | None,
+    typer.Option("--data", help="Where the run's pictures are now, if they were moved.", show_default=False),
+]
+ModelsOption = Annotated[Path, typer.Option(help="The folder of all models.")]
+ModelsOption = Annotated[Path, typer.Option(help="The folder of all models.")]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Threads that read a folder's pictures; all cores.", show_default=False)
 ]
 
 
@@ -50,33 +65,55 @@ DataOption = Annotated[
 @recipe_options(Recipe)
 def train(
     changes: dict[str, object],
-    recipe: Annotated[str, typer.Option(help="Named recipe to begin with.")] = "cnn",
+    recipe: Annotated[
+        str | None, typer.Option(help="Named recipe to begin with, or `published`.", show_default="ARCH's own")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The model's name.", show_default="the recipe's")] = None,
+    data: Annotated[str, typer.Option(help=f"{', '.join([MNIST_NAME, *BY_NAME])}, or a FOLDER/LABEL/*.png.")] = MNIST_NAME,
+    preprocessing: Annotated[
+        str | None,
+        typer.Option(help="Framing: mnist-frame or fit.", show_default="mnist-frame for MNIST, fit for other data"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    save_dir: Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/RECIPE-SEED")] = None,
+    save_dir: Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/NAME-SEED")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    workers: WorkersOption = None,
     subset: Annotated[int | None, typer.Option(min=1, help="Train on the first N pictures only.", show_default=False)] = None,
-    data_dir: DataOption = None,
+    models: ModelsOption = MODELS,
+    data_dir: DataDirOption = None,
 ) -> None:
-    """Train a network; kill it at any time and add --resume to go on."""
-    if recipe not in RECIPES:
-        raise TrainingError(f"There is no recipe named {recipe!r}; there are: {', '.join(sorted(RECIPES))}.")
-    chosen = Recipe.model_validate(RECIPES[recipe].model_dump() | changes)
-    folder = RunFolder(save_dir or Path("runs") / f"{recipe}-{seed}")
-    data = Data(load_split("train", data_dir).first(subset), load_split("validation", data_dir))
-    with Bar(console, chosen.epochs) as bar:
+    """Train a network; kill it at any time and add --resume to go on. Under torchrun, in several processes."""
+    dataset = open_dataset(data, root=data_dir, preprocessing=preprocessing, workers=workers)
+    base, chosen = named_recipe(recipe, changes, dataset.origin)
+    name = check_model_name(name or model_name(base, dataset.origin))
+    folder = RunFolder(save_dir or Path("runs") / f"{name}-{seed}")
+    splits = Data(dataset.split("train").first(subset), dataset.split("validation"), dataset.origin)
+    where = _device(device)
+    with team(where) as crew, shown(console, folder, chosen.epochs) if crew.leads else nullcontext(Silent()) as progress:
         train_run(
-            chosen, data, folder, name=recipe, seed=seed, device=_device(device), resume=resume, subset=subset, progress=bar
+            chosen,
+            splits,
+            folder,
+            name=name,
+            seed=seed,
+            device=where,
+            resume=resume,
+            subset=subset,
+            models=models,
+            team=crew,
+            progress=progress,
         )
-    console.print(f"Trained: {folder.path}")
+    if crew.leads:
+        console.print(f"Trained: {folder.path}")
 
 
 @app.command()
-def calibrate(run: RunArgument, data_dir: DataOption = None) -> None:
+def calibrate(run: RunArgument, data: DataOption = None, data_dir: DataDirOption = None) -> None:
     """Fit the temperature on validation."""
     folder = RunFolder(run)
     record = folder.load_record()
-    split = load_split("validation", data_dir)
+    split = _dataset(record, data, data_dir).split("validation")
     logits = predict(trained_network(record, folder), split, torch.device("cpu"))
     temperature = fit_temperature(logits.numpy(), split.labels)
     folder.save_record(record.model_copy(update={"temperature": temperature}))
@@ -87,33 +124,37 @@ def calibrate(run: RunArgument, data_dir: DataOption = None) -> None:
 
 
 @app.command()
-def export(run: RunArgument, data_dir: DataOption = None) -> None:
+def export(run: RunArgument, data: DataOption = None, data_dir: DataDirOption = None) -> None:
     """Write the run's model folder: ONNX graph, golden cases, manifest."""
     folder = RunFolder(run)
-    folder.load_record()  # a wrong folder is named before MNIST is read
-    console.print(f"Exported: {export_run(folder, load_split('validation', data_dir))}")
+    dataset = _dataset(folder.load_record(), data, data_dir)
+    console.print(f"Exported: {export_run(folder, dataset.split('validation'))}")
 
 
 @app.command()
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A model's folder.")],
     split: Annotated[list[str], typer.Option(help="train, validation or test; may be repeated.")] = ["test"],  # noqa: B006
-    data_dir: DataOption = None,
+    data: DataOption = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Measure a model folder from PNG bytes, as it is served."""
     classifier = load_checked(model)
-    console.print(_table({name: evaluation.evaluate(classifier, load_split(_split(name), data_dir)) for name in split}))
+    dataset = _dataset(RunFolder(model).load_record(), data, data_dir)
+    console.print(_table({name: evaluation.evaluate(classifier, dataset.split(_split(name))) for name in split}))
 
 
 @app.command()
 def ship(
     runs: Annotated[list[Path], typer.Argument(help="Exported runs of one recipe, one for each seed.")],
-    models: Annotated[Path, typer.Option(help="The folder of all models.")] = Path("models"),
-    data_dir: DataOption = None,
+    models: ModelsOption = MODELS,
+    data: DataOption = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Measure the runs and put the one that is best by validation into models/NAME."""
-    splits: dict[SplitName, Split] = {name: load_split(name, data_dir) for name in get_args(SplitName)}
-    target = ship_runs([RunFolder(run) for run in runs], splits, models)
+    folders = [RunFolder(run) for run in runs]
+    dataset = _dataset(folders[0].load_record(), data, data_dir)
+    target = ship_runs(folders, {name: dataset.split(name) for name in get_args(SplitName)}, models)
     console.print(f"Shipped: {target}")
     console.print((target / "MODEL_CARD.md").read_text(encoding="utf-8"), highlight=False, markup=False, soft_wrap=True)
 
@@ -121,12 +162,19 @@ def ship(
 @app.command()
 def reference(
     model: Annotated[Path, typer.Argument(help="A model's folder.")],
-    data_dir: DataOption = None,
+    data: DataOption = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Write what validation looks like into a shipped model's manifest, for drift; nothing else changes."""
-    load_checked(model)  # a wrong folder is named before MNIST is read
-    write_reference(model, load_split("validation", data_dir))
+    load_checked(model)  # a wrong folder is named before its data is read
+    write_reference(model, _dataset(RunFolder(model).load_record(), data, data_dir).split("validation"))
     console.print(f"Reference written: {model / MANIFEST_FILE}")
+
+
+def _dataset(record: RunRecord, moved_to: str | None, data_dir: Path | None) -> DataSet:
+    """The data that a run was made from."""
+    origin = record.data
+    return open_dataset(moved_to or origin.name, root=data_dir, preprocessing=origin.preprocessing.name)
 
 
 def _split(name: str) -> SplitName:
@@ -142,7 +190,7 @@ def _device(name: str) -> torch.device:
         raise TrainingError(f"There is no device named {name!r}; there are: auto, cpu, cuda, mps.")
     if (name == "cuda" and not torch.cuda.is_available()) or (name == "mps" and not torch.backends.mps.is_available()):
         raise TrainingError(f"torch finds no {name} device on this machine; use --device cpu.")
-    return torch.device(name)
+    return own_device(name)
 
 
 def _table(measured: dict[str, Metrics]) -> Table:

@@ -1,4 +1,4 @@
-"""MNIST with a fixed three-way split.
+"""Pictures with their classes, and MNIST's fixed three-way split.
 
 The split never changes between runs, seeds or machines: 55,000 / 5,000 of the original training pictures, stratified by
 class, drawn with seed 0; the original 10,000 test pictures stay the test split and decide nothing.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -33,7 +34,7 @@ class Split:
 
     Attributes:
         images: uint8 (N, 28, 28), ink 255 on paper 0.
-        labels: int64 (N,), positions in ``LABELS``.
+        labels: int64 (N,), positions among the data set's labels.
     """
 
     images: NDArray[np.uint8]
@@ -45,6 +46,21 @@ class Split:
     def first(self, count: int | None) -> Split:
         """The first ``count`` pictures (all of them for None), for a quick look or a test."""
         return Split(self.images[:count], self.labels[:count])
+
+    def part(self, held_out: Callable[[int], int]) -> tuple[Split, Split]:
+        """Divide by class, in the same way every time and on every machine.
+
+        Args:
+            held_out: how many pictures to hold out of a class of so many.
+
+        Returns:
+            What is kept and what is held out, each in the order that it had.
+        """
+        random = np.random.default_rng(SPLIT_SEED)
+        of_class = [np.flatnonzero(self.labels == label) for label in range(int(self.labels.max()) + 1)]
+        chosen = np.concatenate([random.choice(places, held_out(len(places)), replace=False) for places in of_class])
+        out = np.isin(np.arange(len(self)), chosen)
+        return Split(self.images[~out], self.labels[~out]), Split(self.images[out], self.labels[out])
 
 
 def drawn_split(count: int) -> Split:
@@ -73,18 +89,8 @@ def load_split(name: SplitName, root: Path | None = None) -> Split:
     whole = _read(train=name != "test", root=root or data_dir())
     if name == "test":
         return whole
-    held_out = validation_indices(whole.labels)
-    chosen = held_out if name == "validation" else np.setdiff1d(np.arange(len(whole)), held_out)
-    return Split(whole.images[chosen], whole.labels[chosen])
-
-
-def validation_indices(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Positions of the validation pictures: 500 of each class, sorted, the same on every machine."""
-    random = np.random.default_rng(SPLIT_SEED)
-    per_class = [
-        random.choice(np.flatnonzero(labels == label), VALIDATION_PER_CLASS, replace=False) for label in range(len(LABELS))
-    ]
-    return np.sort(np.concatenate(per_class))
+    kept, held_out = whole.part(lambda _: VALIDATION_PER_CLASS)
+    return held_out if name == "validation" else kept
 
 
 def fingerprint(split: Split) -> str:

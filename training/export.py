@@ -17,7 +17,7 @@ from app.digits.manifest import Cost, GoldenCase, ModelManifest, Parity, Preproc
 from app.digits.manifest import Tensor as InputTensor
 from app.digits.preprocessing import PREPROCESSINGS
 from app.digits.session import INPUT, OUTPUTS, OrtSession
-from training.data import LABELS, Split
+from training.data import Split
 from training.errors import TrainingError
 from training.runs import RunFolder, RunRecord, now
 from training.strokes import GLYPHS, as_png, draw_digit
@@ -29,7 +29,6 @@ PARITY_BATCHES = (1, 2, 7, 64)
 PARITY_LIMIT = 1e-3
 # CUDA's TF32 convolutions move a probability by up to 3e-3.
 GOLDEN_TOLERANCE = 0.01
-PREPROCESSING = Preprocessing(name="mnist-frame", version="2")
 LICENCE = "MIT"
 
 
@@ -136,11 +135,11 @@ def _manifest(record: RunRecord, folder: Path, network: nn.Module) -> ModelManif
         files={name: manifests.sha256_of(folder / name) for name in (manifests.MODEL_FILE, *golden_files)},
         input=InputTensor(name=INPUT, dtype="uint8", shape=(None, 1, 28, 28)),
         outputs=OUTPUTS,
-        labels=LABELS,
-        preprocessing=PREPROCESSING,
+        labels=record.data.labels,
+        preprocessing=record.data.preprocessing,
         temperature=record.temperature,
         parity=record.parity,
-        golden=_golden_cases(folder, golden_files),
+        golden=_golden_cases(folder, golden_files, record.data.preprocessing),
         metrics={},
         cost=Cost(
             parameters=record.parameters,
@@ -159,8 +158,8 @@ def count_macs(network: nn.Module) -> int:
     return int(counter.get_total_flops()) // 2
 
 
-def _golden_cases(folder: Path, files: dict[str, bytes]) -> tuple[GoldenCase, ...]:
-    frame = PREPROCESSINGS[PREPROCESSING.name, PREPROCESSING.version]
+def _golden_cases(folder: Path, files: dict[str, bytes], preprocessing: Preprocessing) -> tuple[GoldenCase, ...]:
+    frame = PREPROCESSINGS[preprocessing.name, preprocessing.version]
     images = np.stack([frame(decode(data)).image for data in files.values()])
     probabilities = OrtSession(folder / manifests.MODEL_FILE, provider="cpu").run(images).probabilities
     return tuple(

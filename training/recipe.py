@@ -49,38 +49,3 @@ class Recipe(BaseModel):
     teacher_share: float = Field(0.0, ge=0, le=1, description="Share of the teacher's probabilities in the targets.")
     teacher_temperature: float = Field(1.0, gt=0, description="What the teacher's logits are divided by.")
     bf16: bool = Field(True, description="Mixed precision: bfloat16 where torch's autocast deems it safe.")
-
-
-_MLP = Recipe(
-    arch="mlp-512-256",
-    epochs=100,
-    batch_size=256,
-    learning_rate=3e-3,
-    dropout=0.1,
-    label_smoothing=0.05,
-)
-# What projects of this field publish for their networks: Adam at its default rate, no augmentation, a handful of epochs.
-_PUBLISHED = Recipe(
-    epochs=10,
-    batch_size=64,
-    optimizer="adam",
-    learning_rate=1e-3,
-    schedule="constant",
-    weight_decay=0,
-    dropout=0,
-    label_smoothing=0,
-    ema_decay=0,
-    rotation_deg=0,
-    scale=0,
-    shear=0,
-    translation_px=0,
-    elastic_px=0,
-    bf16=False,
-)
-
-RECIPES: dict[str, Recipe] = {
-    "cnn": Recipe(stroke=0.5, blur=0.5, noise=0.04, drawn_share=0.06, nondigit_share=0.12),
-    "mlp-512-256": _MLP,
-    # bfloat16 doubles an epoch of it on the CPU.
-    "vit": Recipe(arch="vit", epochs=40, learning_rate=2e-3, dropout=0.05, elastic_px=0.5, bf16=False),
-}

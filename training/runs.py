@@ -21,6 +21,7 @@ import torchvision
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.digits.manifest import Metrics, Parity
+from training.datasets import Origin
 from training.errors import TrainingError
 from training.recipe import Recipe
 
@@ -40,7 +41,10 @@ class Epoch(BaseModel):
 
 
 class RunRecord(BaseModel):
-    """``run.json``: everything that tells how a checkpoint came about, and what was measured on it."""
+    """``run.json``: everything that tells how a checkpoint came about, and what was measured on it.
+
+    What came later than the first runs has the value that they had as its default.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,6 +52,7 @@ class RunRecord(BaseModel):
     recipe: Recipe
     seed: int
     git_commit: str
+    data: Origin = Origin()
     data_sha256: str
     teacher_sha256: str | None = None
     created_at: str

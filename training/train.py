@@ -7,14 +7,15 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from training.data import LABELS, fingerprint
+from training.data import fingerprint
 from training.errors import TrainingError
 from training.networks import build
 from training.optimise import average_of
 from training.parallel import Team
+from training.progress import Progress, Silent
 from training.recipe import Recipe
 from training.runs import RunFolder, RunRecord, git_commit, now, provenance
-from training.trainer import Data, Progress, Silent, Trainer, stalled
+from training.trainer import Data, Trainer, stalled
 
 
 def train(
@@ -55,6 +56,7 @@ def train(
         recipe=recipe,
         seed=seed,
         git_commit=git_commit(),
+        data=data.origin,
         data_sha256=fingerprint(data.train),
         teacher_sha256=trainer.teacher.sha256 if trainer.teacher else None,
         created_at=now(),
@@ -90,7 +92,7 @@ def _resumed(trainer: Trainer, fresh: RunRecord, folder: RunFolder, *, resume: b
 
 def trained_network(record: RunRecord, folder: RunFolder) -> nn.Module:
     """The run's averaged network on the CPU, in evaluation mode."""
-    average = average_of(build(record.recipe.arch, len(LABELS), dropout=record.recipe.dropout), decay=0)
+    average = average_of(build(record.recipe.arch, len(record.data.labels), dropout=record.recipe.dropout), decay=0)
     average.load_state_dict(folder.load_checkpoint()["exported"])
     network: nn.Module = average.module
     return network.eval()

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import copy
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.augment import augment
-from training.data import LABELS, Split
+from training.data import Split
+from training.datasets import Origin
 from training.distil import Teacher
 from training.errors import TrainingError
 from training.losses import NO_DIGIT, soft_cross_entropy, targets_of
@@ -25,30 +26,13 @@ from training.networks import build
 from training.optimise import average_of, optimizer_of, schedule_of
 from training.parallel import Team
 from training.pool import Pool
+from training.progress import Progress
 from training.recipe import Recipe
 from training.runs import Epoch
 
 EVALUATION_BATCH = 500
 # Reading a tensor waits for the device, so the bar moves every so many steps.
 REPORT_STEPS = 20
-
-
-class Progress(Protocol):
-    """Who is told how the run goes: the terminal's bar, TensorBoard, or nobody."""
-
-    def step(self, epoch: int, share: float, loss: float, accuracy: float) -> None: ...
-
-    def epoch(self, row: Epoch) -> None: ...
-
-
-class Silent:
-    """Tells nobody."""
-
-    def step(self, epoch: int, share: float, loss: float, accuracy: float) -> None:
-        pass
-
-    def epoch(self, row: Epoch) -> None:
-        pass
 
 
 @dataclass(frozen=True)
@@ -58,12 +42,12 @@ class Data:
     Attributes:
         train: what it learns from.
         validation: what it is measured on.
-        labels: the classes' names, by position.
+        origin: where they come from.
     """
 
     train: Split
     validation: Split
-    labels: tuple[str, ...] = LABELS
+    origin: Origin = field(default_factory=Origin)
 
 
 class Trainer:
@@ -95,8 +79,8 @@ class Trainer:
         if recipe.batch_size % team.size:
             raise TrainingError(f"--batch-size {recipe.batch_size} cannot be shared evenly by {team.size} processes.")
         self.recipe, self.seed, self.device, self.team = recipe, seed, device, team
-        self.pool = Pool(data.train, data.labels, recipe, device)
-        self.validation, self.classes = data.validation, len(data.labels)
+        self.pool = Pool(data.train, data.origin.labels, recipe, device)
+        self.validation, self.classes = data.validation, len(data.origin.labels)
         self.steps = max(1, self.pool.an_epoch // recipe.batch_size)
         torch.manual_seed(seed)
         network = build(recipe.arch, self.classes, dropout=recipe.dropout).to(device).to(memory_format=torch.channels_last)
@@ -105,7 +89,7 @@ class Trainer:
         self.average = average_of(network, recipe.ema_decay)
         self.optimizer = optimizer_of(network, recipe)
         self.schedule = schedule_of(self.optimizer, recipe, self.steps * recipe.epochs)
-        self.teacher = _teacher(recipe, models, data.labels)
+        self.teacher = _teacher(recipe, models, data.origin.labels)
         self.best: dict[str, Any] = {}
         self.best_loss = float("inf")
         self._shared = team.share(network)

@@ -3,15 +3,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.data import VALIDATION_PER_CLASS, fingerprint, load_split, validation_indices
+from training.data import Split, fingerprint, load_split
 from training.errors import TrainingError
 
 
-def test_validation_indices_are_stratified_and_the_same_every_time() -> None:
-    labels = np.random.default_rng(7).permutation(np.repeat(np.arange(10), 600))
-    chosen = validation_indices(labels)
-    assert np.bincount(labels[chosen]).tolist() == [VALIDATION_PER_CLASS] * 10
-    assert (chosen == validation_indices(labels)).all()
+def test_part_is_stratified_and_the_same_every_time() -> None:
+    labels = np.random.default_rng(7).permutation(np.repeat(np.arange(10), 60))
+    split = Split(np.random.default_rng(8).integers(0, 256, (600, 28, 28), np.uint8), labels)
+    kept, held_out = split.part(lambda count: count // 12)
+    assert np.bincount(held_out.labels).tolist() == [5] * 10
+    assert len(kept) + len(held_out) == len(split)
+    assert (held_out.images == split.part(lambda count: count // 12)[1].images).all()
 
 
 @pytest.mark.mnist

@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from training.errors import TrainingError
+from training.progress import Silent
 from training.recipe import Recipe
 from training.runs import Epoch, RunFolder, RunRecord
 from training.train import train
-from training.trainer import Data, Silent
+from training.trainer import Data
 
 CPU = torch.device("cpu")
 
