@@ -55,7 +55,6 @@ DataOption = Annotated[
     typer.Option("--data", help="Where the run's pictures are now, if they were moved.", show_default=False),
 ]
 ModelsOption = Annotated[Path, typer.Option(help="The folder of all models.")]
-ModelsOption = Annotated[Path, typer.Option(help="The folder of all models.")]
 WorkersOption = Annotated[
     int | None, typer.Option(min=1, help="Threads that read a folder's pictures; all cores.", show_default=False)
 ]

@@ -1,7 +1,7 @@
 """Pictures that are no digit, made by our own code: for models to learn doubt on, and for their abstaining to be measured.
 
 Letters, signs, scribbles, filled shapes, textures, and digits that are several or in pieces. What a hand may well mean as a
-digit is left out (O, S, Z, I, halves of an 8): it would teach doubt about real ones. Needs Pillow and numpy only.
+digit is left out (O, S, Z, I, halves of an 8): it would teach doubt about real ones.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 
 from app.digits.errors import BlankPicture
 from app.digits.preprocessing import Frame, mnist_frame
+from training.data import Split
 from training.strokes import Stroke, arc, draw_strokes
 
 Grey = NDArray[np.uint8]
@@ -23,6 +24,8 @@ Maker = Callable[[np.random.Generator], Grey]
 SIDE: Final = 84
 MIDDLE: Final = 150  # darker counts as drawn
 WHOLE_SHARE: Final = 0.9
+LYING: Final = (2, 3, 4, 5, 6, 7, 9)
+MIRRORED: Final = (3, 4, 9)
 
 # Strokes in a unit square, x to the right and y downwards, as in training.strokes.
 LETTERS: Final[dict[str, list[Stroke]]] = {
@@ -94,20 +97,14 @@ def sign(random: np.random.Generator) -> Grey:
 
 def scribble(random: np.random.Generator) -> Grey:
     """One or two long curves without aim."""
-    strokes = [_curve(random.uniform(0.08, 0.92, (random.integers(6, 12), 2))) for _ in range(random.integers(1, 3))]
+    strokes = [_curve(random.uniform(0.08, 0.92, (random.integers(8, 14), 2))) for _ in range(random.integers(1, 3))]
     return draw_strokes(strokes, size=SIDE, thickness=random.uniform(0.03, 0.10), ink=0, paper=255)
 
 
 def character(random: np.random.Generator) -> Grey:
-    """Three to eight short strokes, as in scripts that nobody here reads."""
-    strokes = []
-    for _ in range(random.integers(3, 9)):
-        start, direction = random.uniform(0.1, 0.9, 2), random.uniform(0, 2 * np.pi)
-        bend, length = random.normal(0, 0.9), random.uniform(0.25, 0.8)
-        middle = start + length / 2 * np.array([np.cos(direction), np.sin(direction)])
-        end = middle + length / 2 * np.array([np.cos(direction + bend), np.sin(direction + bend)])
-        strokes.append(_curve(np.stack([start, middle, end]).clip(0.06, 0.94)))
-    return draw_strokes(strokes, size=SIDE, thickness=random.uniform(0.03, 0.12), ink=0, paper=255)
+    """Three to six lines, hooks, arcs and loops, as in scripts that nobody here reads."""
+    strokes = [_pen_stroke(random) for _ in range(random.integers(3, 7))]
+    return draw_strokes(strokes, size=SIDE, thickness=random.uniform(0.03, 0.14), ink=0, paper=255)
 
 
 def silhouette(random: np.random.Generator) -> Grey:
@@ -146,9 +143,9 @@ def texture(random: np.random.Generator) -> Grey:
     return np.rint(127.5 + 127.5 * np.clip(waves * random.uniform(0.5, 4), -1, 1)).astype(np.uint8)
 
 
-def several(random: np.random.Generator, digits: Grey) -> Grey:
+def several(random: np.random.Generator, digits: Split) -> Grey:
     """Two or three digits side by side, apart or touching."""
-    chosen = digits[random.integers(len(digits), size=random.choice((2, 2, 3)))]
+    chosen = digits.images[random.integers(len(digits), size=random.choice((2, 2, 3)))]
     row = np.zeros((40, 28 * len(chosen)), np.uint8)
     x = 0
     for digit in chosen:
@@ -161,38 +158,47 @@ def several(random: np.random.Generator, digits: Grey) -> Grey:
     return _enlarged(255 - np.pad(row, 4))
 
 
-def shuffled(random: np.random.Generator, digits: Grey) -> Grey:
+def shuffled(random: np.random.Generator, digits: Split) -> Grey:
     """A digit whose sixteen squares have changed places."""
-    digit = np.roll(digits[random.integers(len(digits))], random.integers(-2, 3, 2), (0, 1))
+    digit = np.roll(digits.images[random.integers(len(digits))], random.integers(-2, 3, 2), (0, 1))
     squares = digit.reshape(4, 7, 4, 7).swapaxes(1, 2).reshape(16, 7, 7)
     squares = squares[random.permutation(16)].reshape(4, 4, 7, 7).swapaxes(1, 2).reshape(28, 28)
     return _enlarged(255 - np.pad(squares, 4))
 
 
+def turned(random: np.random.Generator, digits: Split) -> Grey:
+    """A digit lying on its side or mirrored, of those that are none then."""
+    lies = random.random() < 0.6
+    able = np.flatnonzero(np.isin(digits.labels, LYING if lies else MIRRORED))
+    digit = digits.images[able[random.integers(len(able))]]
+    return _enlarged(255 - np.pad(np.rot90(digit, random.choice((1, 3))) if lies else digit[:, ::-1], 4))
+
+
 # Letters and foreign characters are what people send by mistake, so they come most often.
 DRAWN: Final[dict[str, tuple[Maker, int]]] = {
-    "letter": (letter, 5),
+    "letter": (letter, 7),
     "sign": (sign, 2),
     "scribble": (scribble, 2),
-    "character": (character, 4),
+    "character": (character, 6),
     "silhouette": (silhouette, 4),
     "blob": (blob, 2),
     "texture": (texture, 1),
 }
-TAKEN_APART: Final[dict[str, tuple[Callable[[np.random.Generator, Grey], Grey], int]]] = {
+TAKEN_APART: Final[dict[str, tuple[Callable[[np.random.Generator, Split], Grey], int]]] = {
     "several": (several, 2),
     "shuffled": (shuffled, 2),
+    "turned": (turned, 3),
 }
 KINDS: Final = (*DRAWN, *TAKEN_APART)
 WEIGHTS: Final = np.array([weight for _, weight in (*DRAWN.values(), *TAKEN_APART.values())], float)
 
 
-def draw_nondigit(kind: str, digits: Grey, random: np.random.Generator) -> Grey:
+def draw_nondigit(kind: str, digits: Split, random: np.random.Generator) -> Grey:
     """One picture that is no digit.
 
     Args:
         kind: of ``KINDS``.
-        digits: uint8 (N, 28, 28), ink 255 on paper 0, for the kinds that are made of them.
+        digits: for the kinds that are made of them.
         random: every choice comes from it.
 
     Returns:
@@ -206,7 +212,7 @@ def draw_nondigit(kind: str, digits: Grey, random: np.random.Generator) -> Grey:
     return picture
 
 
-def nondigit_frames(count: int, digits: Grey, *, seed: int, kinds: tuple[str, ...] = KINDS) -> tuple[Grey, NDArray[np.int64]]:
+def nondigit_frames(count: int, digits: Split, *, seed: int, kinds: tuple[str, ...] = KINDS) -> tuple[Grey, NDArray[np.int64]]:
     """Many of them as the model sees them, framed as the service frames what it is sent; the same for the same seed.
 
     Args:
@@ -245,7 +251,8 @@ def _is_whole(frame: Frame, picture: Grey) -> bool:
 def _glyph(glyphs: dict[str, list[Stroke]], random: np.random.Generator) -> Grey:
     """Uneven, slanted, narrow or wide; thin as by a pen or heavy as in print."""
     form = list(glyphs.values())[random.integers(len(glyphs))]
-    slant, width, shake = random.uniform(-0.2, 0.3), random.uniform(0.6, 1.1), random.choice((0.0, 0.006, 0.015))
+    form = _serifs(form, random) if random.random() < 0.3 else form
+    slant, width, shake = random.uniform(-0.2, 0.4), random.uniform(0.6, 1.1), random.choice((0.0, 0.006, 0.015))
     strokes = []
     for stroke in form:
         points = np.asarray(stroke) + random.normal(0, shake, (1, 2)) + random.normal(0, shake, (len(stroke), 2))
@@ -254,6 +261,31 @@ def _glyph(glyphs: dict[str, list[Stroke]], random: np.random.Generator) -> Grey
         strokes.append([(x, y) for x, y in moved.clip(0.04, 0.96).tolist()])
     thickness = random.uniform(0.04, 0.12) if random.random() < 0.6 else random.uniform(0.12, 0.24)
     return draw_strokes(strokes, size=SIDE, thickness=thickness, ink=0, paper=255)
+
+
+def _pen_stroke(random: np.random.Generator) -> Stroke:
+    """A line, a hook, an arc or a loop, anywhere."""
+    start, angle, length = random.uniform(0.1, 0.9, 2), random.uniform(0, 2 * np.pi), random.uniform(0.25, 0.8)
+    kind = random.integers(4)
+    if kind < 2:
+        bend = random.normal(0, 0.4) if kind == 0 else random.choice((-1, 1)) * random.uniform(1, 2.6)
+        middle = start + random.uniform(0.4, 0.8) * length * np.array([np.cos(angle), np.sin(angle)])
+        end = middle + 0.4 * length * np.array([np.cos(angle + bend), np.sin(angle + bend)])
+        points = np.stack([start, middle, end])
+    else:
+        sweep = random.uniform(80, 280) if kind == 2 else random.uniform(280, 420)
+        first = float(np.degrees(angle))
+        (x, y), (width, height) = random.uniform(0.3, 0.7, 2), random.uniform(0.1, 0.38, 2)
+        points = np.array(arc(x, y, width, height, first, first + sweep), float)
+        points += np.linspace(0, random.uniform(0, 0.4), len(points))[:, None] * (points[-1] - points[0])
+    return _curve(points.clip(0.05, 0.95))
+
+
+def _serifs(strokes: list[Stroke], random: np.random.Generator) -> list[Stroke]:
+    """Short level strokes at the ends that lie high or low, as in print."""
+    reach = random.uniform(0.06, 0.12)
+    ends = [end for stroke in strokes for end in (stroke[0], stroke[-1]) if abs(end[1] - 0.5) > 0.34]
+    return [*strokes, *([(x - reach, y), (x + reach, y)] for x, y in ends)]
 
 
 def _curve(points: NDArray[np.float64]) -> Stroke:

@@ -16,7 +16,7 @@ from training.recipe import Recipe
 
 # How many different ones there are to choose from, at most.
 DRAWN = 6000
-NONDIGITS = 6000
+NONDIGITS = 10_000
 NONDIGIT_SEED = 0
 
 
@@ -59,6 +59,6 @@ def _made(train: Split, recipe: Recipe) -> list[Split]:
     if recipe.drawn_share:
         made.append(drawn_split(min(DRAWN, len(train))))
     if recipe.nondigit_share:
-        frames, _ = nondigit_frames(min(NONDIGITS, len(train)), train.images, seed=NONDIGIT_SEED)
+        frames, _ = nondigit_frames(min(NONDIGITS, len(train)), train, seed=NONDIGIT_SEED)
         made.append(Split(frames, np.full(len(frames), NO_DIGIT, np.int64)))
     return made

@@ -25,7 +25,7 @@ _PUBLISHED = Recipe.model_validate(
 _MLP = Recipe(epochs=100, batch_size=256, learning_rate=3e-3, dropout=0.1)
 
 RECIPES: dict[str, Recipe] = {
-    "cnn": Recipe(stroke=0.5, blur=0.5, noise=0.04, drawn_share=0.06, nondigit_share=0.12),
+    "cnn": Recipe(stroke=0.5, blur=0.5, noise=0.04, drawn_share=0.06, nondigit_share=0.15),
     "mlp-128": _MLP.model_copy(update={"arch": "mlp-128", "dropout": 0.0}),
     "mlp-512-256": _MLP.model_copy(update={"arch": "mlp-512-256"}),
     "mlp-512-256-128": _MLP.model_copy(update={"arch": "mlp-512-256-128"}),
