@@ -19,21 +19,27 @@ class Teacher:
     """Answers pictures with probabilities.
 
     Attributes:
-        labels: the classes that it knows.
         sha256: of its graph.
     """
 
-    def __init__(self, folder: Path, *, temperature: float) -> None:
+    def __init__(self, folder: Path, *, labels: tuple[str, ...], temperature: float) -> None:
         """Load a model folder.
 
+        Args:
+            folder: the model's.
+            labels: what the student is to tell apart.
+            temperature: what the teacher's logits are divided by.
+
         Raises:
-            TrainingError: there is no such model.
+            TrainingError: there is no such model, or it knows other classes.
         """
         if not (folder / manifests.MANIFEST_FILE).is_file():
             raise TrainingError(f"There is no model {folder} to teach; ship it first, or choose another --teacher.")
         manifest = manifests.read(folder)
         manifests.verify(folder, manifest)
-        self.labels, self.sha256 = manifest.labels, manifest.sha256
+        if manifest.labels != labels:
+            raise TrainingError(f"The teacher {folder.name!r} knows other classes than this data has.")
+        self.sha256 = manifest.sha256
         self._session = OrtSession(folder / manifests.MODEL_FILE, provider="auto", intra_op_threads=torch.get_num_threads())
         self._temperature = temperature
 

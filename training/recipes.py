@@ -24,8 +24,11 @@ _PUBLISHED = Recipe.model_validate(
 )
 _MLP = Recipe(epochs=100, batch_size=256, learning_rate=3e-3, dropout=0.1)
 
+_CNN = Recipe(stroke=0.5, blur=0.5, noise=0.04, drawn_share=0.06, nondigit_share=0.15)
+
 RECIPES: dict[str, Recipe] = {
-    "cnn": Recipe(stroke=0.5, blur=0.5, noise=0.04, drawn_share=0.06, nondigit_share=0.15),
+    "cnn": _CNN,
+    "cnn-teacher": _CNN.model_copy(update={"arch": "cnn-teacher", "epochs": 30}),
     "mlp-128": _MLP.model_copy(update={"arch": "mlp-128", "dropout": 0.0}),
     "mlp-512-256": _MLP.model_copy(update={"arch": "mlp-512-256"}),
     "mlp-512-256-128": _MLP.model_copy(update={"arch": "mlp-512-256-128"}),

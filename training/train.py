@@ -50,6 +50,8 @@ def train(
     Raises:
         TrainingError: unknown network or teacher, a folder with another run in it, or a disk that takes no checkpoint.
     """
+    if folder.has_checkpoint() and not resume:
+        raise TrainingError(f"{folder.path} holds a run already; add --resume to go on with it, or choose another --save-dir.")
     trainer = Trainer(recipe, data, seed=seed, device=device, team=team, models=models)
     record = RunRecord(
         name=name,
@@ -67,7 +69,7 @@ def train(
         subset=subset,
     )
     if folder.has_checkpoint():
-        record = _resumed(trainer, record, folder, resume=resume)
+        record = _resumed(trainer, record, folder)
     while len(record.history) < recipe.epochs and not stalled(record.history, recipe.early_stopping):
         row = trainer.run_epoch(len(record.history), progress)
         record = record.model_copy(update={"history": [*record.history, row]})
@@ -79,9 +81,7 @@ def train(
     return record
 
 
-def _resumed(trainer: Trainer, fresh: RunRecord, folder: RunFolder, *, resume: bool) -> RunRecord:
-    if not resume:
-        raise TrainingError(f"{folder.path} holds a run already; add --resume to go on with it, or choose another --save-dir.")
+def _resumed(trainer: Trainer, fresh: RunRecord, folder: RunFolder) -> RunRecord:
     record = folder.load_record()
     same = ("recipe", "seed", "data_sha256", "teacher_sha256")
     if any(getattr(record, field) != getattr(fresh, field) for field in same):

@@ -89,7 +89,7 @@ class Trainer:
         self.average = average_of(network, recipe.ema_decay)
         self.optimizer = optimizer_of(network, recipe)
         self.schedule = schedule_of(self.optimizer, recipe, self.steps * recipe.epochs)
-        self.teacher = _teacher(recipe, models, data.origin.labels)
+        self.teacher = _teacher(recipe, models, data.origin)
         self.best: dict[str, Any] = {}
         self.best_loss = float("inf")
         self._shared = team.share(network)
@@ -191,13 +191,10 @@ def predict(network: nn.Module, split: Split, device: torch.device) -> Tensor:
     return logits
 
 
-def _teacher(recipe: Recipe, models: Path, labels: tuple[str, ...]) -> Teacher | None:
+def _teacher(recipe: Recipe, models: Path, origin: Origin) -> Teacher | None:
     if not recipe.teacher:
         return None
-    teacher = Teacher(models / recipe.teacher, temperature=recipe.teacher_temperature)
-    if teacher.labels != labels:
-        raise TrainingError(f"The teacher {recipe.teacher!r} knows other classes than this data has.")
-    return teacher
+    return Teacher(models / recipe.teacher, labels=origin.labels, temperature=recipe.teacher_temperature)
 
 
 def _means(totals: Tensor, steps: int) -> tuple[float, float]:
