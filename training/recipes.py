@@ -22,17 +22,17 @@ _PUBLISHED = Recipe.model_validate(
     | {"optimizer": "adam", "learning_rate": 1e-3, "schedule": "constant", "weight_decay": 0, "dropout": 0, "bf16": False}
     | {"epochs": 10, "batch_size": 64}
 )
-_MLP = Recipe(epochs=100, batch_size=256, learning_rate=3e-3, dropout=0.1)
+_MLP = Recipe(epochs=100, batch_size=256, learning_rate=3e-3, dropout=0.0, drawn_share=0.06, nondigit_share=0.1)
 
 _CNN = Recipe(stroke=0.5, blur=0.5, noise=0.04, drawn_share=0.06, nondigit_share=0.15)
 
 RECIPES: dict[str, Recipe] = {
     "cnn": _CNN,
     "cnn-teacher": _CNN.model_copy(update={"arch": "cnn-teacher", "epochs": 30}),
-    "mlp-128": _MLP.model_copy(update={"arch": "mlp-128", "dropout": 0.0}),
+    "mlp-128": _MLP.model_copy(update={"arch": "mlp-128"}),
     "mlp-512-256": _MLP.model_copy(update={"arch": "mlp-512-256"}),
     "mlp-512-256-128": _MLP.model_copy(update={"arch": "mlp-512-256-128"}),
-    "mlp-1024-512-256-128": _MLP.model_copy(update={"arch": "mlp-1024-512-256-128"}),
+    "mlp-1024-512-256-128": _MLP.model_copy(update={"arch": "mlp-1024-512-256-128", "dropout": 0.1}),
     # bfloat16 doubles an epoch of it on the CPU.
     "vit": Recipe(arch="vit", epochs=40, learning_rate=2e-3, dropout=0.05, elastic_px=0.5, bf16=False),
     "cnn-published": _PUBLISHED,
