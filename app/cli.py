@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from pydantic import ValidationError
@@ -14,11 +14,18 @@ from rich.table import Table
 
 from app import logs
 from app.digits import manifest as manifests
+from app.digits.abstention import Reason
 from app.digits.classifier import DEFAULT_TOP_K, DigitClassifier, Prediction
 from app.digits.errors import DigitsError, ModelMissing, PictureError
 from app.digits.image import decode
 from app.digits.session import ProviderName
 from app.settings import Settings
+
+DECLINED: Final[dict[Reason, str]] = {
+    "not_a_digit": "abstained (not a digit)",
+    "ambiguous": "abstained (ambiguous)",
+    "several_digits": "abstained (several digits)",
+}
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -123,19 +130,22 @@ def _load(settings: Settings, name: str, device: ProviderName) -> DigitClassifie
 def _classify(classifier: DigitClassifier, path: Path, top_k: int, settings: Settings) -> Prediction:
     data = path.read_bytes()
     grey = decode(data, settings.picture_limits, is_csv=path.suffix.lower() == ".csv")
-    image = classifier.frame(grey).image
-    return classifier.interpret(classifier.infer(image[None]).probabilities[0], top_k)
+    frame = classifier.frame(grey)
+    return classifier.interpret(classifier.infer(frame.image[None]).probabilities[0], top_k, digits=frame.digits)
 
 
 def _as_line(path: Path, prediction: Prediction, top_k: int, probability: bool) -> str:
+    answer = prediction.label if prediction.reason is None else DECLINED[prediction.reason]
     if not probability:
-        return f"{path}: {prediction.label}"
-    return f"{path}: " + "  ".join(f"{ranked.label} {ranked.probability:.2%}" for ranked in prediction.top_k[:top_k])
+        return f"{path}: {answer}"
+    declined = f"{answer}; " if prediction.abstained else ""
+    return f"{path}: {declined}" + "  ".join(f"{ranked.label} {ranked.probability:.2%}" for ranked in prediction.top_k[:top_k])
 
 
 def _as_json(path: Path, prediction: Prediction) -> str:
     ranking = [{"label": ranked.label, "probability": ranked.probability} for ranked in prediction.top_k]
-    return json.dumps({"picture": str(path), "label": prediction.label, "top_k": ranking}, ensure_ascii=False)
+    answer = {"label": prediction.label, "abstained": prediction.abstained, "reason": prediction.reason, "top_k": ranking}
+    return json.dumps({"picture": str(path)} | answer, ensure_ascii=False)
 
 
 def _reason(error: Exception) -> str:

@@ -70,7 +70,10 @@ class Metrics:
             registry=self.registry,
         )
         self.abstentions = Counter(
-            "digits_abstentions", "Pictures answered on which the model abstained.", ("model",), registry=self.registry
+            "digits_abstentions",
+            "Pictures answered on which the model abstained, by reason.",
+            ("model", "reason"),
+            registry=self.registry,
         )
         self.refused_requests = Counter(
             "digits_refused_requests", "Requests answered with a problem, by problem.", ("problem",), registry=self.registry
@@ -129,8 +132,8 @@ class Metrics:
         best = prediction.top_k[0]
         self.predictions.labels(model, best.label).inc()
         self.probability.labels(model).observe(best.probability)
-        if prediction.abstained:
-            self.abstentions.labels(model).inc()
+        if prediction.reason is not None:
+            self.abstentions.labels(model, prediction.reason).inc()
 
     def swap_model(self, old: dict[str, str] | None, new: dict[str, str] | None) -> None:
         """A model goes, another comes, or both; called from the thread that loads."""

@@ -30,6 +30,8 @@ from training.recipe import Recipe
 from training.recipes import check_model_name, model_name, named_recipe
 from training.reference import write_reference
 from training.runs import RunFolder, RunRecord
+from training.ship import Splits
+from training.ship import recalibrate as recalibrate_model
 from training.ship import ship as ship_runs
 from training.train import train as train_run
 from training.train import trained_network
@@ -146,14 +148,24 @@ def evaluate(
 @app.command()
 def ship(
     runs: Annotated[list[Path], typer.Argument(help="Exported runs of one recipe, one for each seed.")],
+    recalibrate: Annotated[
+        bool,
+        typer.Option(
+            "--recalibrate", help="RUNS are names of shipped models: fit what validation decides anew, train nothing."
+        ),
+    ] = False,
     models: ModelsOption = MODELS,
     data: DataOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """Measure the runs and put the one that is best by validation into models/NAME."""
+    if recalibrate:
+        for target in (models / name for name in runs):
+            recalibrate_model(target, _splits(RunFolder(target), data, data_dir))
+            console.print(f"Recalibrated: {target}")
+        return
     folders = [RunFolder(run) for run in runs]
-    dataset = _dataset(folders[0].load_record(), data, data_dir)
-    target = ship_runs(folders, {name: dataset.split(name) for name in get_args(SplitName)}, models)
+    target = ship_runs(folders, _splits(folders[0], data, data_dir), models)
     console.print(f"Shipped: {target}")
     console.print((target / "MODEL_CARD.md").read_text(encoding="utf-8"), highlight=False, markup=False, soft_wrap=True)
 
@@ -174,6 +186,11 @@ def _dataset(record: RunRecord, moved_to: str | None, data_dir: Path | None) -> 
     """The data that a run was made from."""
     origin = record.data
     return open_dataset(moved_to or origin.name, root=data_dir, preprocessing=origin.preprocessing.name)
+
+
+def _splits(run: RunFolder, moved_to: str | None, data_dir: Path | None) -> Splits:
+    dataset = _dataset(run.load_record(), moved_to, data_dir)
+    return {name: dataset.split(name) for name in get_args(SplitName)}
 
 
 def _split(name: str) -> SplitName:

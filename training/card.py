@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.digits.manifest import Metrics, ModelManifest
+from app.digits.manifest import Abstention, Metrics, ModelManifest
 from training.runs import RunRecord
 
 CARD = """\
@@ -51,14 +51,25 @@ Measure it again: `python -m training evaluate models/{name} --split test`
 
 It knows MNIST's digits: one digit in the picture, Western forms. Pictures are framed by `{preprocessing}` version
 {preprocessing_version} first, which finds ink of either polarity on uneven light and passes over specks and the edges of a
-sheet; ruled lines that cross the digit, and several digits in one picture, mislead it. It does not abstain: a letter or a
-chicken gets a digit too, often with a high probability.
+sheet; ruled lines that cross the digit mislead it.
 
+{abstention}
 The drift gauges compare traffic with MNIST's validation pictures, which framing passes unchanged (`native`). A service for
 photographs thus shows a large `framing` drift from its first day: it says that the numbers above were measured on other
 pictures than these; watch its change, and the other four gauges.
 
 Licence: {licence}.
+"""
+
+ABSTENTION = """\
+It abstains where the probability of its best label is under {threshold:.4f}, which 99 % of the validation pictures reach: it
+declines {declined:.2%} of those {validation:,}. Where several digits stand apart in a picture it abstains in any case.
+"""
+REJECTION = """\
+Of made-up pictures that are no digit (`training/nondigits.py`) it declines:
+
+| kind | declined |
+|---|---|
 """
 
 
@@ -96,6 +107,7 @@ def render(manifest: ModelManifest, record: RunRecord, seeds: Sequence[int], ece
         preprocessing=manifest.preprocessing.name,
         preprocessing_version=manifest.preprocessing.version,
         licence=manifest.licence,
+        abstention=_abstention(manifest.abstention, manifest.metrics["validation"].n),
     )
 
 
@@ -103,6 +115,14 @@ def _row(split: str, metrics: Metrics) -> str:
     low, high = metrics.interval
     accuracy = f"{metrics.accuracy:.2%} | {low:.2%} – {high:.2%}"
     return f"| {split} | {metrics.n:,} | {accuracy} | {metrics.nll:.4f} | {metrics.ece:.2%} |"
+
+
+def _abstention(rule: Abstention | None, validation: int) -> str:
+    if rule is None:
+        return "It does not abstain: a letter or a chicken gets a label too, often with a high probability.\n"
+    text = ABSTENTION.format(threshold=rule.thresholds.probability, declined=rule.validation, validation=validation)
+    rows = "\n".join(f"| {kind} | {share:.1%} |" for kind, share in rule.nondigits.items())
+    return f"{text}\n{REJECTION}{rows}\n" if rows else text
 
 
 def _seeds(manifest: ModelManifest) -> str:

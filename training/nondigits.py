@@ -6,7 +6,9 @@ digit is left out (O, S, Z, I, halves of an 8): it would teach doubt about real 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -62,6 +64,8 @@ LETTERS: Final[dict[str, list[Stroke]]] = {
     "w": [[(0.12, 0.34), (0.32, 0.88), (0.50, 0.44), (0.68, 0.88), (0.88, 0.34)]],
 }
 SIGNS: Final[dict[str, list[Stroke]]] = {
+    "hook": [arc(0.40, 0.50, 0.46, 0.28, -130, 110)],
+    "cup": [arc(0.58, 0.50, 0.34, 0.36, -70, -250)],
     "plus": [[(0.50, 0.14), (0.50, 0.86)], [(0.14, 0.50), (0.86, 0.50)]],
     "equals": [[(0.14, 0.36), (0.86, 0.36)], [(0.14, 0.64), (0.86, 0.64)]],
     "hash": [[(0.36, 0.1), (0.30, 0.9)], [(0.70, 0.1), (0.64, 0.9)], [(0.1, 0.36), (0.9, 0.36)], [(0.1, 0.66), (0.9, 0.66)]],
@@ -110,7 +114,7 @@ def character(random: np.random.Generator) -> Grey:
 def silhouette(random: np.random.Generator) -> Grey:
     """A filled outline that is about the same to the left and to the right, with some shade and pattern inside."""
     levels = np.linspace(0.1, 0.9, random.integers(3, 8))
-    left, right = (random.uniform(0.06, 0.46, len(levels)) for _ in range(2))
+    left, right = (random.uniform(0.06, 0.46, len(levels)) * random.uniform(0.5, 1) for _ in range(2))
     right = right if random.random() < 0.4 else left
     outline = [*zip(0.5 - left, levels, strict=True), *zip((0.5 + right)[::-1], levels[::-1], strict=True)]
     if random.random() < 0.4:  # lying: a shoe, a bag
@@ -177,12 +181,12 @@ def turned(random: np.random.Generator, digits: Split) -> Grey:
 # Letters and foreign characters are what people send by mistake, so they come most often.
 DRAWN: Final[dict[str, tuple[Maker, int]]] = {
     "letter": (letter, 7),
-    "sign": (sign, 2),
+    "sign": (sign, 3),
     "scribble": (scribble, 2),
     "character": (character, 6),
-    "silhouette": (silhouette, 4),
+    "silhouette": (silhouette, 6),
     "blob": (blob, 2),
-    "texture": (texture, 1),
+    "texture": (texture, 2),
 }
 TAKEN_APART: Final[dict[str, tuple[Callable[[np.random.Generator, Split], Grey], int]]] = {
     "several": (several, 2),
@@ -190,7 +194,6 @@ TAKEN_APART: Final[dict[str, tuple[Callable[[np.random.Generator, Split], Grey],
     "turned": (turned, 3),
 }
 KINDS: Final = (*DRAWN, *TAKEN_APART)
-WEIGHTS: Final = np.array([weight for _, weight in (*DRAWN.values(), *TAKEN_APART.values())], float)
 
 
 def draw_nondigit(kind: str, digits: Split, random: np.random.Generator) -> Grey:
@@ -212,33 +215,22 @@ def draw_nondigit(kind: str, digits: Split, random: np.random.Generator) -> Grey
     return picture
 
 
-def nondigit_frames(count: int, digits: Split, *, seed: int, kinds: tuple[str, ...] = KINDS) -> tuple[Grey, NDArray[np.int64]]:
-    """Many of them as the model sees them, framed as the service frames what it is sent; the same for the same seed.
-
-    Args:
-        count: how many.
-        digits: see ``draw_nondigit``.
-        seed: of everything random.
-        kinds: which to draw, as often as ``WEIGHTS`` says.
-
-    Returns:
-        Frames uint8 (count, 28, 28), ink 255 on paper 0; and each one's kind int64 (count,), a position in ``KINDS``.
-    """
+def nondigits(digits: Split, *, seed: int) -> Iterator[tuple[str, Frame]]:
+    """Kinds and frames of such pictures, without end: framed as the service frames them, the same ones for the same seed."""
     random = np.random.default_rng(seed)
-    weights = np.where([kind in kinds for kind in KINDS], WEIGHTS, 0)
-    frames, drawn = np.empty((count, 28, 28), np.uint8), np.empty(count, np.int64)
-    place = 0
-    while place < count:
-        drawn[place] = random.choice(len(KINDS), p=weights / weights.sum())
-        picture = draw_nondigit(KINDS[drawn[place]], digits, random)
-        try:
-            frame = mnist_frame(picture)
-        except BlankPicture:
-            continue
-        if _is_whole(frame, picture):
-            frames[place] = frame.image[0]
-            place += 1
-    return frames, drawn
+    weights = np.array([weight for _, weight in (*DRAWN.values(), *TAKEN_APART.values())], float)
+    while True:
+        kind = KINDS[random.choice(len(KINDS), p=weights / weights.sum())]
+        picture = draw_nondigit(kind, digits, random)
+        with contextlib.suppress(BlankPicture):
+            if _is_whole(frame := mnist_frame(picture), picture):
+                yield kind, frame
+
+
+def nondigit_frames(count: int, digits: Split, *, seed: int) -> tuple[Grey, list[str]]:
+    """The first ``count`` of ``nondigits``: uint8 (count, 28, 28), ink 255 on paper 0; and the kind of each."""
+    kinds, frames = zip(*islice(nondigits(digits, seed=seed), count), strict=True)
+    return np.stack([frame.image[0] for frame in frames]), list(kinds)
 
 
 def _is_whole(frame: Frame, picture: Grey) -> bool:

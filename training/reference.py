@@ -54,9 +54,10 @@ def reference_of(classifier: DigitClassifier, validation: Split) -> Reference:
 
 def _predictions(classifier: DigitClassifier, frames: list[Frame]) -> Iterable[Prediction]:
     for start in range(0, len(frames), BATCH):
-        images = np.stack([frame.image for frame in frames[start : start + BATCH]])
-        for row in classifier.infer(images).probabilities:
-            yield classifier.interpret(row, top_k=1)
+        batch = frames[start : start + BATCH]
+        rows = classifier.infer(np.stack([frame.image for frame in batch])).probabilities
+        for row, frame in zip(rows, batch, strict=True):
+            yield classifier.interpret(row, top_k=1, digits=frame.digits)
 
 
 def _edges(values: list[float]) -> tuple[float, ...]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.digits import manifest as manifests
+from app.digits.classifier import DigitClassifier
 from app.digits.manifest import Metrics, ModelManifest, Seeds
+from training.abstain import with_abstention
 from training.calibrate import expected_ece_if_calibrated
 from training.card import render
 from training.data import Split, SplitName
@@ -50,17 +53,33 @@ def ship(runs: Sequence[RunFolder], splits: Splits, models: Path) -> Path:
     candidates = [_measured(run, splits) for run in runs]
     best = min(candidates, key=lambda candidate: _preference(candidate.record.metrics["validation"]))
     target = models / best.record.name
-    partial = models / f".{best.record.name}.partial" / best.record.name
-    shutil.rmtree(partial.parent, ignore_errors=True)
-    shutil.copytree(best.folder, partial)
-    manifest = _final_manifest(best, candidates, splits["validation"], version=_next_version(target))
-    write_manifest(partial, manifest)
-    _write_records(partial, best, candidates)
-    seeds = sorted(candidate.record.seed for candidate in candidates)
-    (partial / "MODEL_CARD.md").write_text(render(manifest, best.record, seeds, best.ece_floor), encoding="utf-8")
-    load_checked(partial)
-    _swap(partial, target)
+    with _replacing(best.folder, target) as partial:
+        manifest = _final_manifest(best, candidates, splits["validation"], version=_next_version(target))
+        write_manifest(partial, manifest)
+        _write_records(partial, best, candidates)
+        _write_card(partial, manifest, best.record, best.ece_floor)
     return target
+
+
+def recalibrate(target: Path, splits: Splits) -> None:
+    """Fit a shipped model's thresholds and reference anew, and write its card; its graph and its metrics stay.
+
+    Args:
+        target: ``models/<name>``; the folder itself is all that is needed of its run.
+        splits: validation and test.
+
+    Raises:
+        TrainingError: the folder has lost its run.json.
+        ModelError: it cannot be served.
+    """
+    classifier = load_checked(target)
+    record = RunFolder(target).load_record()
+    with _replacing(target, target) as partial:
+        changes = _calibration(classifier, splits["validation"]) | {"version": _next_version(target)}
+        manifest = classifier.manifest.model_copy(update=changes)
+        write_manifest(partial, manifest)
+        floor = expected_ece_if_calibrated(probabilities_of(classifier, splits["test"]))
+        _write_card(partial, manifest, record, floor)
 
 
 def _check_same_recipe(records: Sequence[RunRecord]) -> None:
@@ -96,10 +115,14 @@ def _final_manifest(best: Candidate, candidates: Sequence[Candidate], validation
         mean, std = statistics.mean(accuracies), statistics.stdev(accuracies)
         seeds = Seeds(n=len(accuracies), mean=round(mean, 6), std=round(std, 6))
     manifest = manifests.read(best.folder)
-    reference = reference_of(load_checked(best.folder), validation)
-    return manifest.model_copy(
-        update={"version": version, "metrics": best.record.metrics, "seeds": seeds, "reference": reference}
-    )
+    changes = _calibration(load_checked(best.folder), validation)
+    return manifest.model_copy(update={"version": version, "metrics": best.record.metrics, "seeds": seeds} | changes)
+
+
+def _calibration(classifier: DigitClassifier, validation: Split) -> dict[str, object]:
+    """The manifest's fields that say what validation looks like to the model, the reference as it abstains."""
+    able = with_abstention(classifier, validation)
+    return {"abstention": able.manifest.abstention, "reference": reference_of(able, validation)}
 
 
 def _next_version(target: Path) -> str:
@@ -112,6 +135,22 @@ def _write_records(folder: Path, best: Candidate, candidates: Sequence[Candidate
     (folder / "seeds").mkdir()
     for candidate in candidates:
         shutil.copyfile(candidate.run.path / "run.json", folder / "seeds" / f"{candidate.record.seed}.json")
+
+
+def _write_card(folder: Path, manifest: ModelManifest, record: RunRecord, ece_floor: float) -> None:
+    seeds = sorted(int(path.stem) for path in (folder / "seeds").glob("*.json"))
+    (folder / "MODEL_CARD.md").write_text(render(manifest, record, seeds, ece_floor), encoding="utf-8")
+
+
+@contextmanager
+def _replacing(source: Path, target: Path) -> Iterator[Path]:
+    """A copy of a model's folder to be finished in the block; it takes the target's place if it could be served."""
+    partial = target.parent / f".{target.name}.partial" / target.name
+    shutil.rmtree(partial.parent, ignore_errors=True)
+    shutil.copytree(source, partial)
+    yield partial
+    load_checked(partial)
+    _swap(partial, target)
 
 
 def _swap(partial: Path, target: Path) -> None:

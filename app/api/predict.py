@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,12 +11,12 @@ import numpy as np
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app import tracing
 from app.api import problems
 from app.api.deadline import TimeoutMs, deadline
 from app.api.presence import WhileConnected
 from app.api.problems import documented, problem_of
 from app.api.schemas import PredictAnswer
+from app.api.timed import timed_response
 from app.api.uploads import Upload, read_uploads
 from app.digits import errors
 from app.digits.classifier import DigitClassifier, Prediction
@@ -45,6 +44,15 @@ RESPONSES = {200: {"model": PredictAnswer, "description": "One result for each p
     *problems.RUN,
 )
 BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
+PICTURE_TYPES: Final[dict[str, Any]] = {
+    "image/png": BINARY,
+    "image/jpeg": BINARY,
+    "image/webp": BINARY,
+    "image/bmp": BINARY,
+    "image/gif": BINARY,
+    "image/tiff": BINARY,
+    "text/csv": {"schema": {"type": "string"}},
+}
 REQUEST_BODY: Final = {
     "required": True,
     "content": {
@@ -61,13 +69,7 @@ REQUEST_BODY: Final = {
                 },
             }
         },
-        "image/png": BINARY,
-        "image/jpeg": BINARY,
-        "image/webp": BINARY,
-        "image/bmp": BINARY,
-        "image/gif": BINARY,
-        "image/tiff": BINARY,
-        "text/csv": {"schema": {"type": "string"}},
+        **PICTURE_TYPES,
     },
 }
 
@@ -158,17 +160,17 @@ def _results(work: _Work, probabilities: Floats, model: ServedModel, top_k: int,
             _count_refused(services, frame)
             results.append(place | {"status": "error", "problem": problem_of(frame).model_dump(exclude_none=True)})
         else:
-            prediction = model.classifier.interpret(next(rows), top_k)
+            prediction = model.classifier.interpret(next(rows), top_k, digits=frame.digits)
             services.metrics.count_prediction(model.name, prediction)
             if model.drift is not None:
                 model.drift.add(frame, prediction)
-            results.append(place | _prediction(prediction))
+            results.append(place | {"status": "ok"} | shown(prediction))
     return results
 
 
-def _prediction(prediction: Prediction) -> dict[str, Any]:
+def shown(prediction: Prediction) -> dict[str, Any]:
+    """A prediction as answers have it."""
     return {
-        "status": "ok",
         "label": prediction.label,
         "probability": round(prediction.probability, PROBABILITY_DIGITS),
         "abstained": prediction.abstained,
@@ -189,18 +191,7 @@ def _response(
         "inference": work.inference_s,
         "total": total_s,
     }
-    for stage, value in seconds.items():
-        services.metrics.stages[stage].observe(value)
-    if services.tracer is not None:
-        tracing.record_stages(services.tracer, seconds)
-    content = {
-        "model": model.identity,
-        "request_id": request.state.request_id,
-        "predictions": results,
-        "timings_ms": {stage: round(value * 1000, 3) for stage, value in seconds.items()},
-    }
-    headers = {"Server-Timing": ", ".join([f"{stage};dur={value * 1000:.3f}" for stage, value in seconds.items()])}
-    return Response(json.dumps(content, ensure_ascii=False), headers=headers, media_type="application/json")
+    return timed_response(request, {"predictions": results}, seconds, model, services)
 
 
 def _count_refused(services: Services, error: Exception) -> None:

@@ -128,6 +128,7 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     InvalidTensor: Kind("invalid-tensor", 422, "The tensor is invalid"),
     ModelRefused: Kind("model-refused", 422, "The model cannot be served"),
     errors.InvalidTopK: Kind("invalid-parameter", 422, "A parameter is invalid"),
+    errors.UnknownLabel: Kind("invalid-parameter", 422, "A parameter is invalid"),
     RequestValidationError: Kind("invalid-parameter", 422, "A parameter is invalid"),
     RateLimited: Kind("rate-limited", 429, "Too many requests"),
     errors.QueueFull: Kind("overloaded", 503, "The service is overloaded"),

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from app.digits.abstention import Reason
 from app.digits.manifest import ModelManifest
 
 
@@ -52,8 +53,13 @@ class PictureAnswer(BaseModel):
     status: Literal["ok"]
     label: str | None = Field(description="The most probable label; null where the model abstains.")
     probability: float = Field(ge=0, le=1, description="Of the most probable label.")
-    abstained: bool
-    reason: str | None = Field(description="Why the model abstains; null otherwise.")
+    abstained: bool = Field(description="Whether the model declines to answer.")
+    reason: Reason | None = Field(
+        description=(
+            "Why the model abstains; null otherwise. `not_a_digit`: like none of its labels; `ambiguous`: like two of them; "
+            "`several_digits`: send the picture to `/v1/read`."
+        )
+    )
     top_k: list[RankedLabel] = Field(description="The ranking, most probable first; also when the model abstains.")
 
 
@@ -82,6 +88,35 @@ class PredictAnswer(BaseModel):
     model: ModelIdentity
     request_id: str
     predictions: list[PictureAnswer | PictureProblem]
+    timings_ms: Timings
+
+
+class Explained(BaseModel):
+    """What the model answers to the whole picture."""
+
+    label: str | None = Field(description="The most probable label; null where the model abstains.")
+    probability: float = Field(ge=0, le=1, description="Of the most probable label.")
+    abstained: bool
+    reason: Reason | None
+    top_k: list[RankedLabel]
+
+
+class ExplainAnswer(BaseModel):
+    """Which pixels decided."""
+
+    model: ModelIdentity
+    request_id: str
+    prediction: Explained
+    label: str = Field(examples=["7"], description="The label that is explained.")
+    probability: float = Field(ge=0, le=1, description="Of that label, with nothing covered.")
+    drops: list[list[float]] = Field(
+        description=(
+            "28 rows of 28, -1 to 1: what the label's probability loses, on average, as a patch over that pixel is covered "
+            "with paper; negative where it gains."
+        )
+    )
+    overlay: str = Field(description="A data URI: the frame that the model saw as a PNG, red where the label rests on it.")
+    box: tuple[int, int, int, int] = Field(description="x, y, width, height of the ink in the upright original, in pixels.")
     timings_ms: Timings
 
 

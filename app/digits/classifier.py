@@ -10,7 +10,8 @@ from typing import Self
 import numpy as np
 
 from app.digits import manifest as manifests
-from app.digits.errors import InvalidTopK, ManifestInvalid, ModelBroken, SelfTestFailed
+from app.digits.abstention import Reason, reason_to_abstain
+from app.digits.errors import InvalidTopK, ManifestInvalid, ModelBroken, SelfTestFailed, UnknownLabel
 from app.digits.image import Grey, Limits, decode
 from app.digits.manifest import ModelManifest
 from app.digits.preprocessing import PREPROCESSINGS, Frame
@@ -43,7 +44,7 @@ class Prediction:
     probability: float
     top_k: tuple[RankedLabel, ...]
     abstained: bool = False
-    reason: str | None = None
+    reason: Reason | None = None
 
 
 class DigitClassifier:
@@ -103,13 +104,23 @@ class DigitClassifier:
         if not 1 <= top_k <= most:
             raise InvalidTopK(f"top_k is {top_k}; this model ranks 1 to {most} labels.")
 
-    def interpret(self, probabilities: Floats, top_k: int = DEFAULT_TOP_K) -> Prediction:
-        """One row of probabilities (C,) → prediction."""
+    def position_of(self, label: str) -> int:
+        """A label's position among the model's; raises UnknownLabel."""
+        try:
+            return self.manifest.labels.index(label)
+        except ValueError as exc:
+            known = ", ".join(self.manifest.labels)
+            raise UnknownLabel(f"label is {label[:64]!r}; this model's labels are: {known}.") from exc
+
+    def interpret(self, probabilities: Floats, top_k: int = DEFAULT_TOP_K, *, digits: int = 1) -> Prediction:
+        """One row of probabilities (C,) → prediction; ``digits`` is how many digits framing saw (``Frame.digits``)."""
         values: list[float] = probabilities.tolist()
         # Ten items: plain Python sorts them in a fifth of numpy's time (PEERS.md). Sorting is stable, so ties keep order.
-        order = sorted(range(len(values)), key=values.__getitem__, reverse=True)[:top_k]
-        ranking = tuple(RankedLabel(self.manifest.labels[i], values[i]) for i in order)
-        return Prediction(ranking[0].label, ranking[0].probability, ranking)
+        order = sorted(range(len(values)), key=values.__getitem__, reverse=True)
+        ranking = tuple(RankedLabel(self.manifest.labels[i], values[i]) for i in order[:top_k])
+        best = ranking[0]
+        reason = reason_to_abstain(self.manifest.abstention, best.probability, values[order[1]], digits)
+        return Prediction(None if reason else best.label, best.probability, ranking, reason is not None, reason)
 
     def classify(self, files: Sequence[bytes], *, top_k: int = DEFAULT_TOP_K, limits: Limits = Limits()) -> list[Prediction]:
         """Picture files → predictions, in order, as one batch.
@@ -121,8 +132,9 @@ class DigitClassifier:
         self.check_top_k(top_k)
         if not files:
             return []
-        images = np.stack([self.frame(decode(data, limits)).image for data in files])
-        return [self.interpret(row, top_k) for row in self.infer(images).probabilities]
+        frames = [self.frame(decode(data, limits)) for data in files]
+        rows = self.infer(np.stack([frame.image for frame in frames])).probabilities
+        return [self.interpret(row, top_k, digits=frame.digits) for row, frame in zip(rows, frames, strict=True)]
 
     def self_test(self, folder: Path) -> None:
         """Answer the manifest's golden pictures and compare.

@@ -10,6 +10,7 @@
     │   ├── BrokenTable           a CSV that is not 28×28 numbers of a known range
     │   └── BlankPicture          nothing is drawn on it
     ├── InvalidTopK               ``top_k`` below 1 or above the number of labels
+    ├── UnknownLabel              the model has no such label
     ├── ModelError                a model folder cannot be served
     │   ├── ModelMissing          no such folder, or a file of it is gone
     │   ├── ManifestInvalid       the manifest is not readable or not of a known schema
@@ -70,6 +71,10 @@ class BlankPicture(PictureError):
 
 class InvalidTopK(DigitsError):
     """``top_k`` is below 1 or above the number of the model's labels."""
+
+
+class UnknownLabel(DigitsError):
+    """The model has no such label."""
 
 
 class ModelError(DigitsError):

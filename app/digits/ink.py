@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from app.digits.company import count_digits
 from app.digits.components import Component, Mask, components
 from app.digits.errors import BlankPicture
 from app.digits.morphology import grown
@@ -43,11 +44,13 @@ class Ink:
         strength: float64 (H, W), grey levels away from the paper; 0 off the digit.
         mask: bool (H, W), true on the digit's strokes.
         is_dark: whether it is darker than its paper.
+        digits: how many digits stand apart in the picture; the mask may hold one of them only.
     """
 
     strength: Reals
     mask: Mask
     is_dark: bool
+    digits: int
 
 
 def find_ink(grey: Grey) -> Ink:
@@ -69,10 +72,10 @@ def find_ink(grey: Grey) -> Ink:
     full = _full_ink(smooth)
     if full < max(INK_SIGMA * noise, LEAST_CONTRAST):
         raise BlankPicture("No ink stands out from the paper.")
-    mask = _digit(smooth, noise, full)
+    mask, digits = _digit(smooth, noise, full)
     blend = min(1.0, max(0.0, (noise / full - CLEAN) / (NOISY - CLEAN)))
     strength = blend * smooth + (1 - blend) * residual
-    return Ink(np.where(grown(mask, 1), strength, 0.0), mask, sign < 0)
+    return Ink(np.where(grown(mask, 1), strength, 0.0), mask, sign < 0, digits)
 
 
 def _frame_edges(smooth: Reals, noise: float) -> Mask:
@@ -109,15 +112,16 @@ def _full_ink(strength: Reals) -> float:
     return float(np.partition(strength.ravel(), -rank)[-rank])
 
 
-def _digit(strength: Reals, noise: float, full: float) -> Mask:
-    """The main part and those that belong to it."""
+def _digit(strength: Reals, noise: float, full: float) -> tuple[Mask, int]:
+    """The main part and those that belong to it; and how many digits there are."""
     threshold = max(WEAK_SIGMA * noise, min(STROKE_SHARE * full, 0.7 * _otsu(strength / full) * full))
     labels, parts = components(strength > threshold, strength)
     inked = [part for part in parts if part.peak > max(INK_SIGMA * noise, PART_SHARE * full)]
     if not inked:
         raise BlankPicture("No ink stands out from the paper.")
     main = max(inked, key=lambda part: part.mass * (TOUCHING_WEIGHT if part.touches else 1.0))
-    return np.isin(labels, [part.label for part in _belonging(main, inked)])
+    kept = _belonging(main, inked)
+    return np.isin(labels, [part.label for part in kept]), count_digits(main, kept, inked)
 
 
 def _belonging(main: Component, parts: Sequence[Component]) -> list[Component]:

@@ -138,6 +138,30 @@ class Reference(_Part):
     framing: dict[str, Share] = Field(min_length=1)
 
 
+class Thresholds(_Part):
+    """Calibrated probabilities that 99 % of the validation pictures reach.
+
+    ``probability`` is the best label's: below it the model abstains. ``two_labels`` is the sum of the two best: a picture that
+    reaches it all the same is torn between two labels, and anything else is none of them.
+    """
+
+    probability: Share
+    two_labels: Share
+
+
+class Abstention(_Part):
+    """When the model declines to answer (see ``app.digits.abstention``), and how often it does.
+
+    ``validation`` is the share of validation pictures that it declines; ``nondigits`` the shares of made-up pictures that are
+    no digit, by kind (see ``training.nondigits``).
+    """
+
+    method: Literal["probability"]
+    thresholds: Thresholds
+    validation: Share
+    nondigits: dict[str, Share] = Field({}, description="Only where the labels are digits.")
+
+
 class ModelManifest(_Part):
     """The validated content of ``manifest.json``. Unknown fields are refused, so a typo cannot pass for a setting."""
 
@@ -159,6 +183,7 @@ class ModelManifest(_Part):
     licence: str
     seeds: Seeds | None = None
     reference: Reference | None = None
+    abstention: Abstention | None = None
 
     @property
     def sha256(self) -> str:

@@ -50,11 +50,13 @@ class Frame:
         image: uint8 (1, 28, 28), ink 255 on paper 0.
         box: x, y, width, height of the ink in the upright original, in pixels.
         steps: what was done, in order, in words for people.
+        digits: how many digits stand apart in the picture (see ``app.digits.company``).
     """
 
     image: Grey
     box: Box
     steps: tuple[str, ...]
+    digits: int = 1
 
 
 def mnist_frame(grey: Grey) -> Frame:
@@ -72,7 +74,7 @@ def mnist_frame(grey: Grey) -> Frame:
     box = _bounds(ink.mask)
     image = _centred(_boxed(_widened(_enlarged_ink(ink, box))))
     polarity = "dark ink on light paper" if ink.is_dark else "light ink on dark paper"
-    return Frame(image[None], _in_original(box, factor, grey), (polarity, "cropped", "scaled", "centred"))
+    return Frame(image[None], _in_original(box, factor, grey), (polarity, "cropped", "scaled", "centred"), ink.digits)
 
 
 def fit(grey: Grey) -> Frame:

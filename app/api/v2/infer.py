@@ -153,7 +153,9 @@ def _until(asked: InferRequest, timeout_ms: int | None, services: Services, star
 def _count(work: _Work, answer: Answer, total_s: float, model: ServedModel, services: Services) -> None:
     for stage, seconds in (("queue", answer.queue_s), ("inference", answer.inference_s), ("total", total_s)):
         services.metrics.stages[stage].observe(seconds)
-    predictions = [model.classifier.interpret(row, 1) for row in answer.output.probabilities]
+    digits = [frame.digits for frame in work.frames] or [1] * len(work.images)
+    rows = zip(answer.output.probabilities, digits, strict=True)
+    predictions = [model.classifier.interpret(row, 1, digits=seen) for row, seen in rows]
     for prediction in predictions:
         services.metrics.count_prediction(model.name, prediction)
     if model.drift is not None:
