@@ -64,8 +64,8 @@ LETTERS: Final[dict[str, list[Stroke]]] = {
     "w": [[(0.12, 0.34), (0.32, 0.88), (0.50, 0.44), (0.68, 0.88), (0.88, 0.34)]],
 }
 SIGNS: Final[dict[str, list[Stroke]]] = {
-    "hook": [arc(0.40, 0.50, 0.46, 0.28, -130, 110)],
     "cup": [arc(0.58, 0.50, 0.34, 0.36, -70, -250)],
+    "lines": [[(0.14, 0.24), (0.86, 0.24)], [(0.14, 0.50), (0.86, 0.50)], [(0.14, 0.76), (0.86, 0.76)]],
     "plus": [[(0.50, 0.14), (0.50, 0.86)], [(0.14, 0.50), (0.86, 0.50)]],
     "equals": [[(0.14, 0.36), (0.86, 0.36)], [(0.14, 0.64), (0.86, 0.64)]],
     "hash": [[(0.36, 0.1), (0.30, 0.9)], [(0.70, 0.1), (0.64, 0.9)], [(0.1, 0.36), (0.9, 0.36)], [(0.1, 0.66), (0.9, 0.66)]],
@@ -109,6 +109,20 @@ def character(random: np.random.Generator) -> Grey:
     """Three to six lines, hooks, arcs and loops, as in scripts that nobody here reads."""
     strokes = [_pen_stroke(random) for _ in range(random.integers(3, 7))]
     return draw_strokes(strokes, size=SIDE, thickness=random.uniform(0.03, 0.14), ink=0, paper=255)
+
+
+def flat(random: np.random.Generator) -> Grey:
+    """One bent line, clearly wider than it is high, as no digit is."""
+    if random.random() < 0.6:
+        first, sweep = random.uniform(0, 360), random.uniform(100, 270)
+        points = np.array(arc(0.5, 0.5, 0.4, 0.4, first, first + sweep), float)
+        points += np.linspace(0, random.uniform(0, 0.8), len(points))[:, None] * (points[-1] - points[0])
+    else:
+        points = random.uniform(0, 1, (random.integers(3, 6), 2))
+    low, high = points.min(axis=0), points.max(axis=0)
+    wide, height = 0.86, random.uniform(0.3, 0.65)
+    points = (points - low) / (high - low).clip(1e-6) * (wide, height) + (0.07, 0.5 - height / 2)
+    return draw_strokes([_curve(points)], size=SIDE, thickness=random.uniform(0.05, 0.14), ink=0, paper=255)
 
 
 def silhouette(random: np.random.Generator) -> Grey:
@@ -180,10 +194,11 @@ def turned(random: np.random.Generator, digits: Split) -> Grey:
 
 # Letters and foreign characters are what people send by mistake, so they come most often.
 DRAWN: Final[dict[str, tuple[Maker, int]]] = {
-    "letter": (letter, 7),
+    "letter": (letter, 9),
     "sign": (sign, 3),
     "scribble": (scribble, 2),
     "character": (character, 6),
+    "flat": (flat, 3),
     "silhouette": (silhouette, 6),
     "blob": (blob, 2),
     "texture": (texture, 2),
