@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -105,6 +106,23 @@ def test_classify_json_is_one_object_a_line(
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [answer["picture"] for answer in answers] == [str(SEVEN), str(table)]
     assert all(answer["label"] == answer["top_k"][0]["label"] for answer in answers)
+
+
+@pytest.mark.parametrize("flags", [[], ["--probability"]])
+def test_classify_of_a_model_that_abstains_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, flags: list[str]
+) -> None:
+    folder = tmp_path / "cnn"
+    shutil.copytree(PROJECT / "models/cnn", folder)
+    rule = {"method": "probability", "thresholds": {"probability": 1, "two_labels": 1}, "validation": 0}
+    write_manifest(folder, read_manifest(folder) | {"abstention": rule})
+    monkeypatch.setenv("DIGITS_MODELS_DIR", str(tmp_path))
+    assert _run(monkeypatch, "classify", str(SEVEN), *flags) == 0
+    assert f"{SEVEN}: abstained (not a digit)" in capsys.readouterr().out
+    assert _run(monkeypatch, "classify", str(SEVEN), "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["label"], answer["abstained"], answer["reason"]) == (None, True, "not_a_digit")
+    assert answer["top_k"][0]["label"] == "7"
 
 
 def test_classify_bad_picture_is_told_and_the_others_are_read(

@@ -38,14 +38,14 @@ def fit_thresholds(probabilities: Floats) -> Thresholds:
     return Thresholds(probability=_reached(best), two_labels=_reached(best + second))
 
 
-def rejected_shares(classifier: DigitClassifier, digits: Split, count: int = NONDIGITS) -> dict[str, float]:
+def rejected_shares(classifier: DigitClassifier, digits: Split) -> dict[str, float]:
     """Shares of made-up non-digits on which a model abstains, by kind.
 
     Args:
         classifier: of the ten digits.
-        digits: for the kinds that are made of digits.
-        count: of all kinds together.
+        digits: for the kinds that are made of digits; as many are drawn, or ``NONDIGITS``.
     """
+    count = min(NONDIGITS, len(digits))
     kinds, frames = zip(*islice(nondigits(digits, seed=SEED), count), strict=True)
     drawn, declined = Counter(kinds), Counter[str]()
     for start in range(0, count, BATCH):

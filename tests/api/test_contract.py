@@ -25,7 +25,7 @@ from tests.conftest import MakeApi
 
 HASH = "0" * 64
 FILES = st.one_of(st.sampled_from([*pictures.FILES.values(), pictures.SVG, pictures.bomb(), b""]), st.binary(max_size=100))
-ANYTHING_WRONG = ["POST /v1/predict", "POST /v1/top-k"]  # the others take nothing that could be
+ANYTHING_WRONG = ["POST /v1/predict", "POST /v1/top-k", "POST /v1/explain"]  # the others take nothing that could be
 OPERATIONS = [
     *ANYTHING_WRONG,
     "GET /v1/models",

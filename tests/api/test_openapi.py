@@ -12,6 +12,7 @@ from tests.client import Api
 ROUTES = {
     ("post", "/v1/predict"),
     ("post", "/v1/top-k"),
+    ("post", "/v1/explain"),
     ("get", "/v1/models"),
     ("get", "/v1/models/{name}"),
     ("get", "/livez"),

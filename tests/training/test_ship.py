@@ -18,10 +18,11 @@ from training.calibrate import fit_temperature
 from training.errors import TrainingError
 from training.evaluate import evaluate, probabilities_of
 from training.export import export, write_manifest
+from training.nondigits import KINDS
 from training.recipe import Recipe
 from training.reference import write_reference
 from training.runs import RunFolder
-from training.ship import Splits, ship
+from training.ship import Splits, recalibrate, ship
 from training.strokes import as_png
 from training.train import train, trained_network
 from training.trainer import Data, predict
@@ -133,6 +134,34 @@ def test_ship_again_counts_the_version_up_and_leaves_nothing_behind(
     for expected in ("1", "2"):
         assert manifests.read(ship(runs, splits, tmp_path)).version == expected
     assert [path.name for path in tmp_path.iterdir()] == ["cnn"]
+
+
+def test_shipped_thresholds_decline_validation_as_the_manifest_says(shipped: Path, splits: Splits) -> None:
+    manifest = manifests.read(shipped)
+    assert manifest.abstention is not None and manifest.reference is not None
+    answers = DigitClassifier.load(shipped, provider="cpu").classify([as_png(image) for image in splits["validation"].images])
+    declined = np.mean([answer.abstained for answer in answers])
+    assert declined == pytest.approx(manifest.abstention.validation, abs=1e-6)
+    assert declined == pytest.approx(manifest.reference.abstained, abs=1e-6)
+    assert declined <= 0.01
+    assert set(manifest.abstention.nondigits) <= set(KINDS)
+
+
+def test_recalibrate_needs_the_folder_alone_and_changes_what_validation_decides(
+    shipped: Path, splits: Splits, tmp_path: Path
+) -> None:
+    folder = tmp_path / shipped.name
+    shutil.copytree(shipped, folder)
+    before, graph = manifests.read(folder), (folder / manifests.MODEL_FILE).read_bytes()
+    write_manifest(folder, before.model_copy(update={"abstention": None, "reference": None}))
+    recalibrate(folder, splits)
+    assert manifests.read(folder) == before.model_copy(update={"version": "2"})
+    assert (folder / manifests.MODEL_FILE).read_bytes() == graph
+    assert [path.name for path in tmp_path.iterdir()] == [shipped.name]
+    card = (folder / "MODEL_CARD.md").read_text()
+    assert "version 2" in card
+    assert "It abstains where" in card
+    assert (shipped / "MODEL_CARD.md").read_text().replace("version 1", "version 2", 1) == card
 
 
 def test_ship_of_two_runs_with_one_seed_is_refused(runs: list[RunFolder], splits: Splits, tmp_path: Path) -> None:

@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from app.digits.manifest import Thresholds
+from tests.fakes import LABELS
+from training.abstain import fit_thresholds
+from training.nondigits import KINDS, draw_nondigit, nondigit_frames
+from training.trainer import Data
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_draw_nondigit_of_every_kind_is_a_picture_of_its_own(data: Data, kind: str) -> None:
+    random = np.random.default_rng(0)
+    first, second = (draw_nondigit(kind, data.train, random) for _ in range(2))
+    assert first.dtype == np.uint8
+    assert first.ndim == 2
+    assert first.shape != second.shape or (first != second).any()
+
+
+def test_nondigit_frames_are_of_all_kinds_and_the_same_for_the_same_seed(data: Data) -> None:
+    frames, kinds = nondigit_frames(300, data.train, seed=1)
+    again, _ = nondigit_frames(300, data.train, seed=1)
+    other, _ = nondigit_frames(300, data.train, seed=2)
+    assert (frames == again).all()
+    assert (frames != other).any()
+    assert set(kinds) == set(KINDS)
+    assert frames.shape == (300, 28, 28)
+    assert (frames.max(axis=(1, 2)) == 255).all()
+
+
+def test_fit_thresholds_declines_one_percent_and_no_more() -> None:
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet(np.full(len(LABELS), 0.05), 5000).astype(np.float32)
+    thresholds = fit_thresholds(probabilities)
+    two, best = np.sort(probabilities.astype(float), axis=1)[:, -2:].T
+    assert 0.005 < (best < thresholds.probability).mean() <= 0.01
+    assert 0.005 < (best + two < thresholds.two_labels).mean() <= 0.01
+
+
+def test_fit_thresholds_of_a_model_that_never_doubts_declines_nobody() -> None:
+    assert fit_thresholds(np.eye(3, dtype=np.float32)) == Thresholds(probability=1, two_labels=1)
