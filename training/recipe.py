@@ -39,6 +39,7 @@ class Recipe(BaseModel):
         0.0, ge=0, le=1, description="Augmentation: share of a pixel by which strokes grow or shrink, at most."
     )
     contrast: float = Field(0.0, ge=0, lt=1, description="Augmentation: share by which ink pales, at most.")
+    coarse: float = Field(0.0, ge=0, le=1, description="Augmentation: share of pictures as a poor camera gives them.")
     blur: float = Field(0.0, ge=0, le=1, description="Augmentation: share of a 3×3 blur that is mixed in, at most.")
     noise: float = Field(0.0, ge=0, description="Augmentation: standard deviation of grey noise, at most; white is 1.")
     erasing: float = Field(0.0, ge=0, le=1, description="Augmentation: share of pictures that lose a rectangle.")

@@ -24,7 +24,7 @@ _PUBLISHED = Recipe.model_validate(
 )
 _MLP = Recipe(epochs=100, batch_size=256, learning_rate=3e-3, dropout=0.0, drawn_share=0.06, nondigit_share=0.1)
 
-_CNN = Recipe(stroke=0.5, blur=0.5, noise=0.04, drawn_share=0.06, nondigit_share=0.15)
+_CNN = Recipe(stroke=0.5, coarse=0.15, blur=0.5, noise=0.04, drawn_share=0.08, nondigit_share=0.15)
 
 RECIPES: dict[str, Recipe] = {
     "cnn": _CNN,
