@@ -1,4 +1,4 @@
-"""``python -m training``: train, calibrate, export, evaluate, ship, reference."""
+"""``python -m training``: train, calibrate, export, evaluate, ship, quantize, reference."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from training.export import load_checked
 from training.options import recipe_options
 from training.parallel import own_device, team
 from training.progress import Silent, shown
+from training.quantize import METHODS, Comparison
 from training.recipe import Recipe
 from training.recipes import check_model_name, model_name, named_recipe
 from training.reference import write_reference
@@ -36,6 +37,7 @@ from training.ship import ship as ship_runs
 from training.train import train as train_run
 from training.train import trained_network
 from training.trainer import Data, predict
+from training.variant import ship_quantized
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -171,6 +173,20 @@ def ship(
 
 
 @app.command()
+def quantize(
+    model: Annotated[Path, typer.Argument(help="A model's folder.")],
+    method: Annotated[str, typer.Option(help=f"{' or '.join(METHODS)}.")] = "static",
+    data: DataOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Make a variant of eight-bit integers; ship it as NAME-int8 only if it is faster and within 0.05 points on validation."""
+    load_checked(model)  # a wrong folder is named before its data is read
+    comparison, target = ship_quantized(model, _splits(RunFolder(model), data, data_dir), method=method)
+    console.print(_compared(comparison))
+    console.print(f"Shipped: {target}" if target else "Not shipped: it is not faster at every batch size, or costs accuracy.")
+
+
+@app.command()
 def reference(
     model: Annotated[Path, typer.Argument(help="A model's folder.")],
     data: DataOption = None,
@@ -215,6 +231,14 @@ def _table(measured: dict[str, Metrics]) -> Table:
         low, high = metrics.interval
         interval = f"{low:.2%} – {high:.2%}"
         table.add_row(name, f"{metrics.n:,}", f"{metrics.accuracy:.2%}", interval, f"{metrics.nll:.4f}", f"{metrics.ece:.2%}")
+    return table
+
+
+def _compared(comparison: Comparison) -> Table:
+    table = Table("", "validation accuracy", *(f"ms a picture, batch {size}" for size in comparison.milliseconds))
+    for place, name in enumerate(("float32", "int8")):
+        times = (f"{both[place]:.4f}" for both in comparison.milliseconds.values())
+        table.add_row(name, f"{comparison.accuracy[place]:.2%}", *times)
     return table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -139,7 +140,7 @@ def _manifest(record: RunRecord, folder: Path, network: nn.Module) -> ModelManif
         preprocessing=record.data.preprocessing,
         temperature=record.temperature,
         parity=record.parity,
-        golden=_golden_cases(folder, golden_files, record.data.preprocessing),
+        golden=golden_cases(folder, golden_files, record.data.preprocessing),
         metrics={},
         cost=Cost(
             parameters=record.parameters,
@@ -158,7 +159,14 @@ def count_macs(network: nn.Module) -> int:
     return int(counter.get_total_flops()) // 2
 
 
-def _golden_cases(folder: Path, files: dict[str, bytes], preprocessing: Preprocessing) -> tuple[GoldenCase, ...]:
+def golden_cases(folder: Path, files: Mapping[str, bytes], preprocessing: Preprocessing) -> tuple[GoldenCase, ...]:
+    """What a folder's graph answers to pictures of its own.
+
+    Args:
+        folder: with ``model.onnx`` in it.
+        files: the pictures' bytes by their names in the folder.
+        preprocessing: how the service will frame them.
+    """
     frame = PREPROCESSINGS[preprocessing.name, preprocessing.version]
     images = np.stack([frame(decode(data)).image for data in files.values()])
     probabilities = OrtSession(folder / manifests.MODEL_FILE, provider="cpu").run(images).probabilities

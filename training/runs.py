@@ -55,6 +55,7 @@ class RunRecord(BaseModel):
     data: Origin = Origin()
     data_sha256: str
     teacher_sha256: str | None = None
+    quantized_from: str | None = None
     created_at: str
     versions: dict[str, str]
     device: str

@@ -53,11 +53,11 @@ def ship(runs: Sequence[RunFolder], splits: Splits, models: Path) -> Path:
     candidates = [_measured(run, splits) for run in runs]
     best = min(candidates, key=lambda candidate: _preference(candidate.record.metrics["validation"]))
     target = models / best.record.name
-    with _replacing(best.folder, target) as partial:
-        manifest = _final_manifest(best, candidates, splits["validation"], version=_next_version(target))
+    with replacing(best.folder, target) as partial:
+        manifest = _final_manifest(best, candidates, splits["validation"], version=next_version(target))
         write_manifest(partial, manifest)
         _write_records(partial, best, candidates)
-        _write_card(partial, manifest, best.record, best.ece_floor)
+        write_card(partial, manifest, best.record, best.ece_floor)
     return target
 
 
@@ -74,12 +74,12 @@ def recalibrate(target: Path, splits: Splits) -> None:
     """
     classifier = load_checked(target)
     record = RunFolder(target).load_record()
-    with _replacing(target, target) as partial:
-        changes = _calibration(classifier, splits["validation"]) | {"version": _next_version(target)}
+    with replacing(target, target) as partial:
+        changes = calibration_of(classifier, splits["validation"]) | {"version": next_version(target)}
         manifest = classifier.manifest.model_copy(update=changes)
         write_manifest(partial, manifest)
         floor = expected_ece_if_calibrated(probabilities_of(classifier, splits["test"]))
-        _write_card(partial, manifest, record, floor)
+        write_card(partial, manifest, record, floor)
 
 
 def _check_same_recipe(records: Sequence[RunRecord]) -> None:
@@ -115,17 +115,18 @@ def _final_manifest(best: Candidate, candidates: Sequence[Candidate], validation
         mean, std = statistics.mean(accuracies), statistics.stdev(accuracies)
         seeds = Seeds(n=len(accuracies), mean=round(mean, 6), std=round(std, 6))
     manifest = manifests.read(best.folder)
-    changes = _calibration(load_checked(best.folder), validation)
+    changes = calibration_of(load_checked(best.folder), validation)
     return manifest.model_copy(update={"version": version, "metrics": best.record.metrics, "seeds": seeds} | changes)
 
 
-def _calibration(classifier: DigitClassifier, validation: Split) -> dict[str, object]:
+def calibration_of(classifier: DigitClassifier, validation: Split) -> dict[str, object]:
     """The manifest's fields that say what validation looks like to the model, the reference as it abstains."""
     able = with_abstention(classifier, validation)
     return {"abstention": able.manifest.abstention, "reference": reference_of(able, validation)}
 
 
-def _next_version(target: Path) -> str:
+def next_version(target: Path) -> str:
+    """One more than the version that is there."""
     return str(int(manifests.read(target).version) + 1) if (target / manifests.MANIFEST_FILE).is_file() else "1"
 
 
@@ -137,13 +138,14 @@ def _write_records(folder: Path, best: Candidate, candidates: Sequence[Candidate
         shutil.copyfile(candidate.run.path / "run.json", folder / "seeds" / f"{candidate.record.seed}.json")
 
 
-def _write_card(folder: Path, manifest: ModelManifest, record: RunRecord, ece_floor: float) -> None:
+def write_card(folder: Path, manifest: ModelManifest, record: RunRecord, ece_floor: float) -> None:
+    """Write a model folder's card."""
     seeds = sorted(int(path.stem) for path in (folder / "seeds").glob("*.json"))
     (folder / "MODEL_CARD.md").write_text(render(manifest, record, seeds, ece_floor), encoding="utf-8")
 
 
 @contextmanager
-def _replacing(source: Path, target: Path) -> Iterator[Path]:
+def replacing(source: Path, target: Path) -> Iterator[Path]:
     """A copy of a model's folder to be finished in the block; it takes the target's place if it could be served."""
     partial = target.parent / f".{target.name}.partial" / target.name
     shutil.rmtree(partial.parent, ignore_errors=True)

@@ -19,6 +19,7 @@ from training.errors import TrainingError
 from training.evaluate import evaluate, probabilities_of
 from training.export import export, write_manifest
 from training.nondigits import KINDS
+from training.quantize import quantize
 from training.recipe import Recipe
 from training.reference import write_reference
 from training.runs import RunFolder
@@ -26,6 +27,7 @@ from training.ship import Splits, recalibrate, ship
 from training.strokes import as_png
 from training.train import train, trained_network
 from training.trainer import Data, predict
+from training.variant import place_beside, ship_quantized
 
 CPU = torch.device("cpu")
 
@@ -177,3 +179,26 @@ def test_evaluate_counts_what_the_classifier_answers(shipped: Path, splits: Spli
     hits = (probabilities_of(classifier, splits["test"]).argmax(axis=1) == splits["test"].labels).mean()
     assert metrics.accuracy == pytest.approx(hits, abs=1e-6)
     assert metrics.interval[0] <= metrics.accuracy <= metrics.interval[1]
+
+
+def test_quantised_variant_is_a_model_of_its_own_that_says_what_it_was_made_from(
+    shipped: Path, splits: Splits, tmp_path: Path
+) -> None:
+    original = shutil.copytree(shipped, tmp_path / "cnn")
+    quantize(original / manifests.MODEL_FILE, tmp_path / "graph.onnx", splits["train"].images)
+    variant = place_beside(original, tmp_path / "graph.onnx", splits)
+    manifest = manifests.read(variant)
+    assert (manifest.name, manifest.version, manifest.seeds) == ("cnn-int8", "1", None)
+    assert manifest.cost.bytes < manifests.read(original).cost.bytes / 2
+    assert manifest.metrics["test"] == evaluate(DigitClassifier.load(variant, provider="cpu"), splits["test"])
+    card = (variant / "MODEL_CARD.md").read_text()
+    assert "made from `models/cnn` version 1" in card
+    assert "python -m training quantize models/cnn" in card
+
+
+def test_slower_variant_is_not_shipped(shipped: Path, splits: Splits, tmp_path: Path) -> None:
+    original = shutil.copytree(shipped, tmp_path / "cnn")
+    # ONNX Runtime has no fast convolution whose ranges are found in each run: five times as slow.
+    comparison, target = ship_quantized(original, splits, method="dynamic")
+    assert target is None and not comparison.is_worth_it
+    assert [folder.name for folder in tmp_path.iterdir()] == ["cnn"]
