@@ -71,6 +71,10 @@ train: .venv/training.stamp ## Train, calibrate, export and ship MODEL (cnn) ove
 evaluate: .venv/training.stamp ## Measure models/MODEL on the test split, as it is served
 	$(BIN)/python -m training evaluate $(MODELS_DIR)/$(MODEL) --split test
 
+.PHONY: evaluate-pictures
+evaluate-pictures: .venv/training.stamp ## Send every set of DIGITS_DATA_DIR/handwriting to a service of its own, and count
+	$(BIN)/python -m benchmarks.pictures --model $(MODEL)
+
 .PHONY: load-test
 load-test: .venv/dev.stamp ## Load a running service for 10 s from 16 clients
 	$(BIN)/python -m benchmarks.load --url http://127.0.0.1:$(PORT)/v1/predict --clients 16 --seconds 10 samples/*.png

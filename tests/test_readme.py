@@ -52,7 +52,7 @@ def starting_with(*beginnings: str) -> list[str]:
 def test_readme_curl_is_answered(command: str, server: Server) -> None:
     answer = json.loads(shell(f"{command.replace(URL, server.url)} --silent --noproxy '*'").stdout)
     sent_alone = command.count("README.md") == command.count("files=@") == 1
-    assert ("detail" if sent_alone else "predictions") in answer
+    assert ("detail" if sent_alone else "drops" if "/v1/explain" in command else "predictions") in answer
 
 
 @pytest.mark.parametrize(("script", "printed"), [*zip(SCRIPTS, PRINTED, strict=True)])

@@ -7,7 +7,7 @@ digit is left out (O, S, Z, I, halves of an 8): it would teach doubt about real 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
@@ -78,9 +78,6 @@ SIGNS: Final[dict[str, list[Stroke]]] = {
     "triangle": [[(0.50, 0.10), (0.90, 0.86), (0.10, 0.86), (0.50, 0.10)]],
     "asterisk": [[(0.50, 0.14), (0.50, 0.86)], [(0.18, 0.30), (0.82, 0.70)], [(0.82, 0.30), (0.18, 0.70)]],
     "wave": [[*arc(0.27, 0.50, 0.17, 0.20, 180, 360), *arc(0.61, 0.50, 0.17, 0.20, 180, 0), (0.90, 0.36)]],
-    "spiral": [
-        [(0.5 + r * np.cos(12 * r / 0.42), 0.5 + r * np.sin(12 * r / 0.42)) for r in np.linspace(0.03, 0.42, 40).tolist()]
-    ],
     "zigzag": [[(0.06, 0.66), (0.28, 0.30), (0.46, 0.70), (0.64, 0.30), (0.82, 0.70), (0.94, 0.36)]],
     "house": [
         [(0.16, 0.90), (0.16, 0.46), (0.50, 0.10), (0.84, 0.46), (0.84, 0.90), (0.16, 0.90)],
@@ -108,21 +105,22 @@ def scribble(random: np.random.Generator) -> Grey:
 def character(random: np.random.Generator) -> Grey:
     """Three to six lines, hooks, arcs and loops, as in scripts that nobody here reads."""
     strokes = [_pen_stroke(random) for _ in range(random.integers(3, 7))]
-    return draw_strokes(strokes, size=SIDE, thickness=random.uniform(0.03, 0.14), ink=0, paper=255)
+    return _drawn(strokes, random.uniform(0.03, 0.14), random)
 
 
 def flat(random: np.random.Generator) -> Grey:
     """One bent line, clearly wider than it is high, as no digit is."""
-    if random.random() < 0.6:
+    bows = random.random() < 0.7
+    if bows:
         first, sweep = random.uniform(0, 360), random.uniform(100, 270)
         points = np.array(arc(0.5, 0.5, 0.4, 0.4, first, first + sweep), float)
         points += np.linspace(0, random.uniform(0, 0.8), len(points))[:, None] * (points[-1] - points[0])
     else:
         points = random.uniform(0, 1, (random.integers(3, 6), 2))
     low, high = points.min(axis=0), points.max(axis=0)
-    wide, height = 0.86, random.uniform(0.3, 0.65)
+    wide, height = 0.86, random.uniform(0.3, 0.78 if bows else 0.6)
     points = (points - low) / (high - low).clip(1e-6) * (wide, height) + (0.07, 0.5 - height / 2)
-    return draw_strokes([_curve(points)], size=SIDE, thickness=random.uniform(0.05, 0.14), ink=0, paper=255)
+    return _drawn([_curve(points)], random.uniform(0.05, 0.14), random)
 
 
 def silhouette(random: np.random.Generator) -> Grey:
@@ -198,7 +196,7 @@ DRAWN: Final[dict[str, tuple[Maker, int]]] = {
     "sign": (sign, 3),
     "scribble": (scribble, 2),
     "character": (character, 6),
-    "flat": (flat, 3),
+    "flat": (flat, 4),
     "silhouette": (silhouette, 6),
     "blob": (blob, 2),
     "texture": (texture, 2),
@@ -267,7 +265,17 @@ def _glyph(glyphs: dict[str, list[Stroke]], random: np.random.Generator) -> Grey
         moved = np.stack([0.5 + width * (xs - 0.5) + slant * (0.5 - ys), ys], axis=1)
         strokes.append([(x, y) for x, y in moved.clip(0.04, 0.96).tolist()])
     thickness = random.uniform(0.04, 0.12) if random.random() < 0.6 else random.uniform(0.12, 0.24)
-    return draw_strokes(strokes, size=SIDE, thickness=thickness, ink=0, paper=255)
+    return _drawn(strokes, thickness, random)
+
+
+def _drawn(strokes: Sequence[Stroke], thickness: float, random: np.random.Generator) -> Grey:
+    """By a round pen, or by a broad nib, whose strokes are thick in one direction and thin in the other."""
+    picture = draw_strokes(strokes, size=SIDE, thickness=thickness, ink=0, paper=255)
+    if random.random() < 0.35:
+        down, right = random.choice((-1, 0, 1)), random.choice((0, 1))
+        for _ in range(random.integers(2, 7)):
+            picture = np.minimum(picture, np.roll(picture, (down, right), (0, 1)))
+    return picture
 
 
 def _pen_stroke(random: np.random.Generator) -> Stroke:
