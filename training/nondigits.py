@@ -25,7 +25,7 @@ Maker = Callable[[np.random.Generator], Grey]
 
 SIDE: Final = 84
 MIDDLE: Final = 150  # darker counts as drawn
-WHOLE_SHARE: Final = 0.9
+LEAST: Final = 0.9  # of what is drawn must be framed: the one stroke that is left over of several can be a good digit
 LYING: Final = (2, 3, 4, 5, 6, 7, 9)
 MIRRORED: Final = (3, 4, 9)
 
@@ -146,7 +146,12 @@ def blob(random: np.random.Generator) -> Grey:
 
 
 def texture(random: np.random.Generator) -> Grey:
-    """Stripes, checks or grain over the whole picture."""
+    """A swatch of stripes, checks or grain; without paper around them framing finds no ink."""
+    return np.pad(_pattern(random)[10:-10, 10:-10], 10, constant_values=255)
+
+
+def _pattern(random: np.random.Generator) -> Grey:
+    """Stripes, checks or grain, uint8 (SIDE, SIDE)."""
     kind = random.integers(3)
     if kind == 2:
         grain = random.normal(size=(side := random.integers(8, 40), side)).astype(np.float32)
@@ -236,7 +241,7 @@ def nondigits(digits: Split, *, seed: int) -> Iterator[tuple[str, Frame]]:
         kind = KINDS[random.choice(len(KINDS), p=weights / weights.sum())]
         picture = draw_nondigit(kind, digits, random)
         with contextlib.suppress(BlankPicture):
-            if _is_whole(frame := mnist_frame(picture), picture):
+            if _share_framed(frame := mnist_frame(picture), picture) >= LEAST:
                 yield kind, frame
 
 
@@ -246,11 +251,11 @@ def nondigit_frames(count: int, digits: Split, *, seed: int) -> tuple[Grey, list
     return np.stack([frame.image[0] for frame in frames]), list(kinds)
 
 
-def _is_whole(frame: Frame, picture: Grey) -> bool:
-    """Whether framing kept all that was drawn: the one part that it leaves over may be a good digit."""
+def _share_framed(frame: Frame, picture: Grey) -> float:
+    """How much of what was drawn framing kept, along the longer side."""
     dark = picture < MIDDLE
     height, width = (np.ptp(np.flatnonzero(dark.any(axis=axis))) + 1 for axis in (1, 0)) if dark.any() else (0, 0)
-    return max(frame.box[2], frame.box[3]) >= WHOLE_SHARE * max(height, width)
+    return max(frame.box[2], frame.box[3]) / max(height, width, 1)
 
 
 def _glyph(glyphs: dict[str, list[Stroke]], random: np.random.Generator) -> Grey:
@@ -321,7 +326,7 @@ def _filled(outlines: list[list[tuple[float, float]]], random: np.random.Generat
 
 def _shade(random: np.random.Generator) -> NDArray[np.float64]:
     """Grey levels (SIDE, SIDE) of a thing's surface: even, or with a pattern, darker than its paper."""
-    pattern = texture(random) / 255 if random.random() < 0.6 else np.zeros((SIDE, SIDE))
+    pattern = _pattern(random) / 255 if random.random() < 0.6 else np.zeros((SIDE, SIDE))
     depth = random.uniform(0, 150)
     return np.asarray(random.uniform(0, 90) + depth * pattern)
 

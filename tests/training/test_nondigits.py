@@ -18,13 +18,13 @@ def test_draw_nondigit_of_every_kind_is_a_picture_of_its_own(data: Data, kind: s
 
 
 def test_nondigit_frames_are_of_all_kinds_and_the_same_for_the_same_seed(data: Data) -> None:
-    frames, kinds = nondigit_frames(120, data.train, seed=1)
+    frames, kinds = nondigit_frames(300, data.train, seed=1)
     again, _ = nondigit_frames(10, data.train, seed=1)
     other, _ = nondigit_frames(10, data.train, seed=2)
     assert (frames[:10] == again).all()
     assert (frames[:10] != other).any()
     assert set(kinds) == set(KINDS)
-    assert frames.shape == (120, 28, 28)
+    assert frames.shape == (300, 28, 28)
     assert (frames.max(axis=(1, 2)) == 255).all()
 
 
