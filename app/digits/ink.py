@@ -46,12 +46,14 @@ class Ink:
         mask: bool (H, W), true on the digit's strokes.
         is_dark: whether it is darker than its paper.
         digits: how many digits stand apart in the picture; the mask may hold one of them only.
+        steps: what was done to find it, in order, in words for people.
     """
 
     strength: Reals
     mask: Mask
     is_dark: bool
     digits: int = 1
+    steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Relief:
         noise: standard deviation in ``smooth``, grey levels.
         full: the level of full ink.
         is_dark: whether the ink is darker than its paper.
+        steps: what was done to the picture, in order, in words for people.
     """
 
     strength: Reals
@@ -71,6 +74,7 @@ class Relief:
     noise: float
     full: float
     is_dark: bool
+    steps: tuple[str, ...] = ()
 
     @property
     def least_peak(self) -> float:
@@ -94,7 +98,7 @@ def find_ink(grey: Grey) -> Ink:
     """
     relief = relief_of(grey)
     mask, digits = _digit(relief)
-    return Ink(relief.strength, mask, relief.is_dark, digits)
+    return Ink(relief.strength, mask, relief.is_dark, digits, relief.steps)
 
 
 def relief_of(grey: Grey) -> Relief:
@@ -106,7 +110,8 @@ def relief_of(grey: Grey) -> Relief:
     Raises:
         BlankPicture: nothing stands out from the paper and its noise.
     """
-    residual = grey - paper_level(grey)
+    level = paper_level(grey)
+    residual = grey - level
     smooth = smoothed(residual)
     noise = noise_of(residual, smooth)
     edges = _frame_edges(smooth, noise)
@@ -116,16 +121,27 @@ def relief_of(grey: Grey) -> Relief:
     for values in (smooth, residual):
         np.maximum(sign * values, 0, out=values)
     full = _full_ink(smooth, noise)
-    if full < max(INK_SIGMA * noise, LEAST_CONTRAST):
+    if full < _least_ink(noise):
         raise BlankPicture("No ink stands out from the paper.")
     blend = min(1.0, max(0.0, (noise / full - CLEAN) / (NOISY - CLEAN)))
     strength = blend * smooth + (1 - blend) * residual if blend else residual
-    return Relief(strength, smooth, noise, full, sign < 0)
+    steps = (
+        "dark ink on light paper" if sign < 0 else "light ink on dark paper",
+        *(["light evened out"] if level.size > 1 else []),
+        *(["edge of the sheet left out"] if edges is not None else []),
+        *(["noise smoothed"] if blend else []),
+    )
+    return Relief(strength, smooth, noise, full, sign < 0, steps)
+
+
+def _least_ink(noise: float) -> float:
+    """What must be reached somewhere for a picture not to be blank."""
+    return max(INK_SIGMA * noise, LEAST_CONTRAST)
 
 
 def _frame_edges(smooth: Reals, noise: float) -> Mask | None:
     """Bands along the border: a sheet's edge, a frame, a strip of another picture; none if nothing else is there."""
-    threshold, least_ink = WEAK_SIGMA * noise + 1, max(INK_SIGMA * noise, LEAST_CONTRAST)
+    threshold, least_ink = WEAK_SIGMA * noise + 1, _least_ink(noise)
     if np.abs(outline(smooth)).max() <= threshold:
         return None  # most pictures: nothing touches the border
     edges, others = np.zeros(smooth.shape, bool), 0
@@ -134,7 +150,7 @@ def _frame_edges(smooth: Reals, noise: float) -> Mask | None:
         bands = [part for part in parts if part.touches and _is_band(part, smooth.shape)]
         edges |= np.isin(labels, [part.label for part in bands])
         others += sum(part.peak > least_ink for part in parts if part not in bands)
-    return grown(edges, 2) if others else None
+    return grown(edges, 2) if others and edges.any() else None
 
 
 def _is_band(part: Component, shape: tuple[int, ...]) -> bool:

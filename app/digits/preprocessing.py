@@ -1,7 +1,7 @@
 """Grey uint8 (H, W) → the frame that a model was trained on, uint8 (1, 28, 28), ink 255 on paper 0.
 
 The one place where pictures become model input, for training's evaluation and for serving alike. A model's manifest names
-the preprocessing and its version; a change that moves any output pixel is a new version.
+the preprocessing and its version; once released, a change that moves any output pixel is a new version.
 
 ``mnist-frame`` follows how MNIST itself was made (LeCun et al. 1998, and the database's own page): the ink is scaled with its
 aspect kept to fit 20×20 pixels, then placed so that its centre of mass lies in the middle of 28×28.
@@ -36,7 +36,7 @@ FINE: Final = 4
 ROOM: Final = 12  # pixels around the digit at that scale
 # MNIST's strokes are 2 to 4 pixels wide; thinner ones (a hard pencil, a mouse) fade when they are averaged into 20 pixels.
 STROKE_WIDTH: Final = 2.4
-# Full ink is taken at this percentile of the digit's own: the darker cores of a stroke saturate, as MNIST's do.
+# Full ink is what this share of the digit's own pixels stay under: the darker cores of a stroke saturate, as MNIST's do.
 FULL_SHARE: Final = 0.75
 
 Grey = NDArray[np.uint8]
@@ -73,9 +73,11 @@ def mnist_frame(grey: Grey) -> Frame:
     small, factor = _reduced(grey)
     ink = find_ink(small)
     box = _bounds(ink.mask)
-    polarity = "dark ink on light paper" if ink.is_dark else "light ink on dark paper"
-    image = _centred(_boxed(_widened(_enlarged_ink(ink, box))))
-    return Frame(image[None], _in_original(box, factor, grey), (polarity, "cropped", "scaled", "centred"), ink.digits)
+    digit = _enlarged_ink(ink, box)
+    strokes = _widened(digit)
+    widened = () if strokes is digit else ("thin strokes widened",)
+    steps = (*ink.steps, "cropped", *widened, "scaled", "centred")
+    return Frame(_centred(_boxed(strokes))[None], _in_original(box, factor, grey), steps, ink.digits)
 
 
 def fit(grey: Grey) -> Frame:
