@@ -22,8 +22,8 @@ from app.digits.errors import BrokenPicture, EmptyFile, FileTooLarge, TooManyPix
 Grey = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 
-# Larger pictures are averaged down to about this side while they are decoded: a page's digits of a fiftieth of it still fill the
-# model's 20 pixels, and a 12-megapixel photograph takes half the time and a fifth of the memory.
+# Larger pictures are averaged down to about this side while they are decoded: digits of a fiftieth of a page's side still fill
+# the model's 20 pixels, and a 12-megapixel photograph takes half the time and a fifth of the memory.
 DETAIL_SIDE: Final = 1280
 # Pixels that are converted to grey in one go: what the ways of all formats and modes take besides the picture itself.
 BAND_PIXELS: Final = 1_000_000

@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 
 from app.digits.company import count_digits
-from app.digits.components import Component, Mask, Reals, components
+from app.digits.components import Component, Labels, Mask, Reals, components
+from app.digits.edges import FRAME_BLUR, border_bands, is_frame, is_sheet, within
 from app.digits.errors import BlankPicture
-from app.digits.morphology import grown
-from app.digits.paper import Grey, noise_of, outline, paper_level, smoothed
+from app.digits.paper import Grey, noise_of, paper_level, smoothed
 
 # All numbers below were chosen on the development sets (training/LOG.md) and are safe within a third of their value.
 # In standard deviations of the noise: what may belong to a stroke, and what must be ink for a picture not to be blank.
@@ -26,8 +26,6 @@ FULL_INK_SHARE: Final = 0.0015
 # Shares of full ink: where a stroke ends, and what a part of the digit must reach somewhere.
 STROKE_SHARE: Final = 0.25
 PART_SHARE: Final = 0.4
-# A part that touches the border and lies within this share of the side is the edge of a frame or a sheet.
-EDGE_SHARE: Final = 0.13
 # A part belongs to the digit if it has this share of the main part's ink, no farther off than this share of its size.
 SPECK_SHARE: Final = 0.05
 NEAR_SHARE: Final = 0.35
@@ -97,8 +95,30 @@ def find_ink(grey: Grey) -> Ink:
         BlankPicture: nothing stands out from the paper and its noise.
     """
     relief = relief_of(grey)
-    mask, digits = _digit(relief)
+    labels, parts = components(relief.strokes(), relief.smooth)
+    frame = next((part for part in parts if is_frame(part, labels)), None)
+    if frame is not None and (inner := _inside(grey, labels, frame, relief.is_dark)) is not None:
+        return inner
+    mask, digits = _digit(relief, labels, parts)
     return Ink(relief.strength, mask, relief.is_dark, digits, relief.steps)
+
+
+def _inside(grey: Grey, labels: Labels, frame: Component, is_dark: bool) -> Ink | None:
+    """The ink inside a frame, in the picture's own places; None if there is none.
+
+    Inside a box that was drawn, the digit is of the box's ink; what is not may be the paper inside a 0 of straight strokes.
+    """
+    place = within(frame, FRAME_BLUR)
+    try:
+        ink = find_ink(grey[place])
+    except BlankPicture:
+        return None
+    if ink.is_dark != is_dark and not is_sheet(frame, labels):
+        return None
+    strength, mask = np.zeros(grey.shape, np.float32), np.zeros(grey.shape, bool)
+    strength[place], mask[place] = ink.strength, ink.mask
+    steps = ink.steps if "frame left out" in ink.steps else ("frame left out", *ink.steps)
+    return Ink(strength, mask, ink.is_dark, ink.digits, steps)
 
 
 def relief_of(grey: Grey) -> Relief:
@@ -114,7 +134,7 @@ def relief_of(grey: Grey) -> Relief:
     residual = grey - level
     smooth = smoothed(residual)
     noise = noise_of(residual, smooth)
-    edges = _frame_edges(smooth, noise)
+    edges = border_bands(smooth, WEAK_SIGMA * noise + 1, _least_ink(noise))
     if edges is not None:
         smooth[edges] = residual[edges] = 0
     sign = _polarity(smooth, noise)
@@ -139,26 +159,6 @@ def _least_ink(noise: float) -> float:
     return max(INK_SIGMA * noise, LEAST_CONTRAST)
 
 
-def _frame_edges(smooth: Reals, noise: float) -> Mask | None:
-    """Bands along the border: a sheet's edge, a frame, a strip of another picture; none if nothing else is there."""
-    threshold, least_ink = WEAK_SIGMA * noise + 1, _least_ink(noise)
-    if np.abs(outline(smooth)).max() <= threshold:
-        return None  # most pictures: nothing touches the border
-    edges, others = np.zeros(smooth.shape, bool), 0
-    for strength in (smooth, -smooth):
-        labels, parts = components(strength > threshold, strength)
-        bands = [part for part in parts if part.touches and _is_band(part, smooth.shape)]
-        edges |= np.isin(labels, [part.label for part in bands])
-        others += sum(part.peak > least_ink for part in parts if part not in bands)
-    return grown(edges, 2) if others and edges.any() else None
-
-
-def _is_band(part: Component, shape: tuple[int, ...]) -> bool:
-    height, width = shape
-    across, down = max(2.0, EDGE_SHARE * width), max(2.0, EDGE_SHARE * height)
-    return part.x + part.width <= across or part.x >= width - across or part.y + part.height <= down or part.y >= height - down
-
-
 def _polarity(smooth: Reals, noise: float) -> int:
     """-1 for dark ink, 1 for light: the side on which more energy stands out of the noise."""
     outstanding = smooth[np.abs(smooth) > POLARITY_SIGMA * noise]
@@ -172,9 +172,8 @@ def _full_ink(smooth: Reals, noise: float) -> float:
     return float(np.partition(outstanding, -rank)[-rank]) if rank <= len(outstanding) else 0.0
 
 
-def _digit(relief: Relief) -> tuple[Mask, int]:
+def _digit(relief: Relief, labels: Labels, parts: Sequence[Component]) -> tuple[Mask, int]:
     """The main part and those that belong to it; and how many digits there are."""
-    labels, parts = components(relief.strokes(), relief.smooth)
     inked = [part for part in parts if part.peak > relief.least_peak]
     if not inked:
         raise BlankPicture("No ink stands out from the paper.")

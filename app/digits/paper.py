@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,18 @@ from PIL import Image
 
 Grey = NDArray[np.uint8]
 Reals = NDArray[np.float32]
+Level = TypeVar("Level", np.uint8, np.float32, np.int32)
 
 # A quadratic needs few points, and a point that averages over many pixels shows more of the paper than of a thin stroke on it.
 THUMB_SIDE: Final = 16
-# A border that varies by no more than this is paper of one level: a drawing or a scan, most often.
-EVEN_LEVELS: Final = 2
+# A border of which this share lies so close to its median is paper of one level, whatever crosses it: a drawing or a scan.
+EVEN_LEVELS: Final = 1
+EVEN_SHARE: Final = 0.6
+# If so much of the border lies off the surface, by this share of the picture's contrast, then strokes cross it all around: the
+# picture is cropped to its digit, and corners are where digits rarely reach.
+CROSSED_SHARE: Final = 0.33
+OFF_SHARE: Final = 0.15
+CORNER_SHARE: Final = 0.08
 # Share of the shorter side that counts as border: paper, by all experience, where a photograph was cropped loosely.
 BORDER_SHARE: Final = 0.06
 # Terms of the surface in each round: first its level and slope, then its curve. Beginning with the curve, it would bend
@@ -40,29 +47,42 @@ def paper_level(grey: Grey) -> Reals:
         float32 (H, W), or (1, 1) where it is the same everywhere; may leave 0–255 in the corners of a steep gradient.
     """
     height, width = grey.shape
-    edge = outline(grey)
-    if int(edge.max()) - int(edge.min()) <= EVEN_LEVELS:
-        return np.full((1, 1), median(edge), np.float32)
+    edge = outline(grey).astype(np.float32)
+    level = median(edge)
+    distance = np.abs(edge - level)
+    if np.count_nonzero(distance <= EVEN_LEVELS) > EVEN_SHARE * edge.size:
+        return np.full((1, 1), level, np.float32)
     size = (min(width, THUMB_SIDE), min(height, THUMB_SIDE))
     thumb = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX)).astype(np.float32)
-    one, x, y, xx, xy, yy = _trimmed_fit(thumb)
+    one, x, y, xx, xy, yy = _trimmed_fit(thumb, level, _deviation(distance))
     across, down = _positions(width), _positions(height)[:, None]
     surface: Reals = xy * down * across
     surface += one + x * across + xx * across**2
     surface += y * down + yy * down**2
+    off = np.abs(outline(surface) - edge) > OFF_SHARE * np.ptp(grey)
+    if np.count_nonzero(off) > CROSSED_SHARE * edge.size:
+        return np.full((1, 1), _corner_level(grey), np.float32)
     return surface
 
 
-def outline(grey: Grey) -> Grey:
-    """The pixels along the four sides; a corner counts for both of its own."""
-    return np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+def outline(values: NDArray[Level]) -> NDArray[Level]:
+    """The values along the four sides; a corner counts for both of its own."""
+    return np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
 
 
-def median(values: NDArray[np.uint8] | Reals) -> float:
+def median(values: NDArray[Level]) -> float:
     """The middle value, or the mean of the two middle ones: numpy's own takes several times as long on a few hundred."""
     middle = values.size // 2
     ordered = np.partition(values, (middle - 1 + values.size % 2, middle), axis=None)
     return (float(ordered[middle - 1 + values.size % 2]) + float(ordered[middle])) / 2
+
+
+def _corner_level(grey: Grey) -> float:
+    """The middle one of the four corners' levels."""
+    side = max(1, round(CORNER_SHARE * min(grey.shape)))
+    ends = slice(side), slice(-side, None)
+    corners = (grey[rows, columns] for rows in ends for columns in ends)
+    return median(np.array([median(corner) for corner in corners], np.float32))
 
 
 def noise_of(residual: Reals, smooth: Reals) -> float:
@@ -100,11 +120,13 @@ def _deviation(values: Reals) -> float:
     return MAD_TO_SIGMA * median(np.abs(values))
 
 
-def _trimmed_fit(thumb: Reals) -> list[float]:
-    """The surface's six coefficients: of 1, x, y, x², xy, y²."""
-    terms, values, border = _terms(*thumb.shape), thumb.ravel(), _border(*thumb.shape)
-    distance = np.abs(values - median(values[border]))
-    kept = border & (distance <= max(2 * MAD_TO_SIGMA * median(distance[border]), 6))
+def _trimmed_fit(thumb: Reals, level: float, spread: float) -> list[float]:
+    """The surface's six coefficients: of 1, x, y, x², xy, y²; it begins with the border where that is near ``level``."""
+    terms, values = _terms(*thumb.shape), thumb.ravel()
+    border = _border(*thumb.shape)
+    kept = border & (np.abs(values - level) <= max(2 * spread, 6))
+    if not kept.any():
+        kept = border
     coefficients = np.zeros(TERMS[-1], np.float32)
     for count in TERMS:
         coefficients[:count] = _least_squares(terms[:count], values, kept)
@@ -120,7 +142,7 @@ def _trimmed_fit(thumb: Reals) -> list[float]:
 def _least_squares(terms: Reals, values: Reals, kept: NDArray[np.bool_]) -> Reals:
     """By the normal equations: six terms within -1 … 1 are well conditioned, and numpy's SVD would wake BLAS's threads."""
     weighted = terms * kept
-    ridge = 1e-6 * len(values) * np.eye(len(terms), dtype=np.float32)  # for a picture of one pixel's width, where terms coincide
+    ridge = 1e-6 * len(values) * np.eye(len(terms), dtype=np.float32)  # where a picture is a pixel wide, terms coincide
     solution: Reals = np.linalg.solve(weighted @ terms.T + ridge, weighted @ values)
     return solution
 
@@ -134,7 +156,8 @@ def _terms(height: int, width: int) -> Reals:
 
 def _positions(count: int) -> Reals:
     """Pixel centres along a side, -1 … 1."""
-    return (np.arange(count, dtype=np.float32) + 0.5) / count * 2 - 1
+    positions: Reals = (np.arange(count, dtype=np.float32) + np.float32(0.5)) / np.float32(count) * 2 - 1
+    return positions
 
 
 @functools.lru_cache

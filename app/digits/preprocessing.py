@@ -10,7 +10,7 @@ aspect kept to fit 20×20 pixels, then placed so that its centre of mass lies in
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.digits.components import Reals
+from app.digits.errors import BlankPicture
 from app.digits.ink import Ink, find_ink
 from app.digits.morphology import grown, shrunk
 from app.digits.paper import outline
@@ -31,6 +32,8 @@ CENTRE_TOLERANCE: Final = 0.55
 NATIVE_BOX_SIDES: Final = (19, 20)
 # Larger pictures are averaged down to about this side first: 20 output pixels need no more, and the rest stays cheap.
 WORKING_SIDE: Final = 128
+# A digit that is smaller than this at that size is looked at again from nearer.
+CLOSE_SIDE: Final = 40
 # Strokes are measured and widened at four times the box's scale, where a quarter of an output pixel can be told.
 FINE: Final = 4
 ROOM: Final = 12  # pixels around the digit at that scale
@@ -70,6 +73,14 @@ def mnist_frame(grey: Grey) -> Frame:
     """
     if is_native(grey):
         return Frame(grey[None], _bounds(grey > 0), ("native",))
+    frame, factor = _framed(grey)
+    if factor > 1 and max(frame.box[2:]) < CLOSE_SIDE * factor:
+        return _closer(grey, frame)
+    return frame
+
+
+def _framed(grey: Grey) -> tuple[Frame, int]:
+    """The frame, and by how much the picture was averaged down for it."""
     small, factor = _reduced(grey)
     ink = find_ink(small)
     box = _bounds(ink.mask)
@@ -77,7 +88,19 @@ def mnist_frame(grey: Grey) -> Frame:
     strokes = _widened(digit)
     widened = () if strokes is digit else ("thin strokes widened",)
     steps = (*ink.steps, "cropped", *widened, "scaled", "centred")
-    return Frame(_centred(_boxed(strokes))[None], _in_original(box, factor, grey), steps, ink.digits)
+    return Frame(_centred(_boxed(strokes))[None], _in_original(box, factor, grey), steps, ink.digits), factor
+
+
+def _closer(grey: Grey, frame: Frame) -> Frame:
+    """The same of the digit's surroundings only, where it is small on a large picture: averaging has blurred it."""
+    x, y, width, height = frame.box
+    margin = max(width, height)
+    left, top = max(0, x - margin), max(0, y - margin)
+    try:
+        close, _ = _framed(grey[top : y + height + margin, left : x + width + margin])
+    except BlankPicture:  # averaging has taken the noise away, too
+        return frame
+    return replace(close, box=(left + close.box[0], top + close.box[1], *close.box[2:]), digits=frame.digits)
 
 
 def fit(grey: Grey) -> Frame:
@@ -137,7 +160,8 @@ def _enlarged_ink(ink: Ink, box: Box) -> Grey:
     resampling = Image.Resampling.BICUBIC if scale > 0.6 else Image.Resampling.BOX
     place = (x - left, y - top, x - left + width, y - top + height)
     digit = np.zeros((size[1] + 2 * ROOM, size[0] + 2 * ROOM), np.uint8)
-    digit[ROOM:-ROOM, ROOM:-ROOM] = Image.fromarray((levels + 0.5).astype(np.uint8)).resize(size, resampling, box=place)
+    enlarged = Image.fromarray((levels + 0.5).astype(np.uint8)).resize(size, resampling, box=place)
+    digit[ROOM:-ROOM, ROOM:-ROOM] = np.asarray(enlarged)
     return digit
 
 
@@ -157,7 +181,7 @@ def _widened(digit: Grey) -> Grey:
 
 def _stroke_width(mask: NDArray[np.bool_]) -> float:
     """Mean width of a mask's strokes in pixels: twice their area over the length of their outline."""
-    area, inside = np.count_nonzero(mask), np.count_nonzero(shrunk(mask))
+    area, inside = int(np.count_nonzero(mask)), int(np.count_nonzero(shrunk(mask)))
     return 2 * area / max(area - inside, 1)
 
 
