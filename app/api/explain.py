@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from typing import Annotated, Any, Final
 
@@ -14,6 +13,7 @@ from app.api import problems
 from app.api.deadline import TimeoutMs, deadline
 from app.api.predict import BINARY, PICTURE_TYPES, ModelName, shown
 from app.api.presence import WhileConnected
+from app.api.previews import data_uri
 from app.api.problems import documented, kind_of
 from app.api.schemas import ExplainAnswer
 from app.api.timed import timed_response
@@ -106,12 +106,11 @@ def _explained(
     frame, whole = framed.frame, probabilities[0]
     position = int(whole.argmax()) if asked is None else asked
     drops = occlusion.drops(probabilities, position)
-    png = base64.b64encode(overlay(frame.image, drops)).decode("ascii")
     return {
         "prediction": shown(classifier.interpret(whole, digits=frame.digits)),
         "label": classifier.manifest.labels[position],
         "probability": round(float(whole[position]), DROP_DIGITS),
         "drops": np.round(drops.astype(np.float64), DROP_DIGITS).tolist(),
-        "overlay": f"data:image/png;base64,{png}",
+        "overlay": data_uri(overlay(frame.image, drops)),
         "box": frame.box,
     }

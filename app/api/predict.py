@@ -14,6 +14,7 @@ from starlette.responses import Response
 from app.api import problems
 from app.api.deadline import TimeoutMs, deadline
 from app.api.presence import WhileConnected
+from app.api.previews import preview_of
 from app.api.problems import documented, problem_of
 from app.api.schemas import PredictAnswer
 from app.api.timed import timed_response
@@ -30,6 +31,7 @@ PROBABILITY_DIGITS: Final = 6
 
 ModelName = Annotated[str | None, Query(description="The model by name; the default model if absent.")]
 TopK = Annotated[int, Query(ge=1, description="How many labels to rank, up to the number of the model's labels.")]
+WithPreview = Annotated[bool, Query(description="Show what the model saw of each picture, and how it came about.")]
 
 RESPONSES = {200: {"model": PredictAnswer, "description": "One result for each picture, in order."}} | documented(
     problems.EmptyBody,
@@ -77,19 +79,23 @@ router = APIRouter(prefix="/v1", tags=["predict"])
 
 
 @router.post("/predict", summary="Read digits", responses=RESPONSES, openapi_extra={"requestBody": REQUEST_BODY})
-async def predict(request: Request, model: ModelName = None, top_k: TopK = 3, timeout_ms: TimeoutMs = None) -> Response:
+async def predict(
+    request: Request, model: ModelName = None, top_k: TopK = 3, preview: WithPreview = False, timeout_ms: TimeoutMs = None
+) -> Response:
     """Read the digit in each picture.
 
     Send one or many pictures as multipart `files`, or one picture as the body itself. A picture of a batch that cannot be
     read gets a problem of its own and disturbs no other; a lone one answers its problem's status.
     """
-    return await answer(request, model, top_k, timeout_ms)
+    return await answer(request, model, top_k, timeout_ms, with_preview=preview)
 
 
 @router.post("/top-k", summary="Rank digits", responses=RESPONSES, openapi_extra={"requestBody": REQUEST_BODY})
-async def rank(request: Request, model: ModelName = None, top_k: TopK = 5, timeout_ms: TimeoutMs = None) -> Response:
+async def rank(
+    request: Request, model: ModelName = None, top_k: TopK = 5, preview: WithPreview = False, timeout_ms: TimeoutMs = None
+) -> Response:
     """The same as `/v1/predict`, for those who want the ranking."""
-    return await answer(request, model, top_k, timeout_ms)
+    return await answer(request, model, top_k, timeout_ms, with_preview=preview)
 
 
 @dataclass(slots=True)
@@ -104,7 +110,9 @@ class _Work:
     inference_s: float = 0.0
 
 
-async def answer(request: Request, model_name: str | None, top_k: int, timeout_ms: int | None) -> Response:
+async def answer(
+    request: Request, model_name: str | None, top_k: int, timeout_ms: int | None, *, with_preview: bool
+) -> Response:
     """From a request to its response: admit, read, decode, frame, run, interpret."""
     services = services_of(request)
     model = services.registry.get(model_name)
@@ -123,6 +131,8 @@ async def answer(request: Request, model_name: str | None, top_k: int, timeout_m
             _count_refused(services, work.frames[0])
             raise work.frames[0]
         results = _results(work, probabilities, model, top_k, services)
+        if with_preview:
+            _add_previews(results, work.frames)
         total_s = time.monotonic() - started
     return _response(request, results, work, total_s, model, services)
 
@@ -166,6 +176,12 @@ def _results(work: _Work, probabilities: Floats, model: ServedModel, top_k: int,
                 model.drift.add(frame, prediction)
             results.append(place | {"status": "ok"} | shown(prediction))
     return results
+
+
+def _add_previews(results: list[dict[str, Any]], frames: Sequence[Frame | errors.DigitsError]) -> None:
+    for result, frame in zip(results, frames, strict=True):
+        if isinstance(frame, Frame):
+            result["preview"] = preview_of(frame)
 
 
 def shown(prediction: Prediction) -> dict[str, Any]:

@@ -45,6 +45,22 @@ class RankedLabel(BaseModel):
     probability: float = Field(ge=0, le=1, description="Calibrated: of all answers given with 0.9, about 90 % are right.")
 
 
+class Preview(BaseModel):
+    """What the model saw of a picture."""
+
+    image: str = Field(
+        description="A data URI: the 28×28 PNG that the model saw, ink white on black.",
+        examples=["data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAABwAAAAcCAAAAABXZoBI…"],
+    )
+    box: tuple[int, int, int, int] = Field(
+        description="x, y, width, height of the ink in the upright original, in pixels.", examples=[(34, 14, 45, 48)]
+    )
+    steps: list[str] = Field(
+        description="What was done, in order; `native` alone: the picture was such a frame, and no pixel was changed.",
+        examples=[["dark ink on light paper", "light evened out", "cropped", "thin strokes widened", "scaled", "centred"]],
+    )
+
+
 class PictureAnswer(BaseModel):
     """A picture that was read."""
 
@@ -61,6 +77,7 @@ class PictureAnswer(BaseModel):
         )
     )
     top_k: list[RankedLabel] = Field(description="The ranking, most probable first; also when the model abstains.")
+    preview: Preview | None = Field(None, description="With `preview=true` only.")
 
 
 class PictureProblem(BaseModel):

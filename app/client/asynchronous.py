@@ -73,31 +73,36 @@ class AsyncDigitsClient:
         """Close the connections."""
         await self._http.aclose()
 
-    async def predict(self, pictures: Iterable[Picture], *, model: str | None = None, top_k: int | None = None) -> list[Result]:
+    async def predict(
+        self, pictures: Iterable[Picture], *, model: str | None = None, top_k: int | None = None, preview: bool = False
+    ) -> list[Result]:
         """Read digits.
 
         Args:
             pictures: any number; more than a request holds are sent in several, ``concurrency`` at a time.
             model: by name; the service's default if None.
             top_k: how many labels to rank; the service's default (3) if None.
+            preview: ask for what the model saw of each picture, too.
 
         Returns:
             One result for each picture, in order, a ``Refusal`` for each that cannot be read, also for a lone one.
         """
-        return [result async for result in self.predict_many(pictures, model=model, top_k=top_k)]
+        return [result async for result in self.predict_many(pictures, model=model, top_k=top_k, preview=preview)]
 
     def predict_many(
-        self, pictures: Iterable[Picture], *, model: str | None = None, top_k: int | None = None
+        self, pictures: Iterable[Picture], *, model: str | None = None, top_k: int | None = None, preview: bool = False
     ) -> AsyncIterator[Result]:
         """``predict`` for a stream: takes pictures as it yields results, and holds ``concurrency`` requests' of each.
 
         Pictures are iterated, and paths read, on a worker thread: files block.
         """
-        return self._predict("predict", pictures, model, top_k)
+        return self._predict("predict", pictures, model, top_k, preview=preview)
 
-    async def top_k(self, pictures: Iterable[Picture], *, model: str | None = None, top_k: int | None = None) -> list[Result]:
+    async def top_k(
+        self, pictures: Iterable[Picture], *, model: str | None = None, top_k: int | None = None, preview: bool = False
+    ) -> list[Result]:
         """``predict`` where the service's default ranks five labels."""
-        return [result async for result in self._predict("top-k", pictures, model, top_k)]
+        return [result async for result in self._predict("top-k", pictures, model, top_k, preview=preview)]
 
     async def models(self) -> ModelList:
         """What is loaded, the default model first."""
@@ -116,13 +121,14 @@ class AsyncDigitsClient:
             return False
 
     async def _predict(
-        self, route: str, pictures: Iterable[Picture], model: str | None, top_k: int | None
+        self, route: str, pictures: Iterable[Picture], model: str | None, top_k: int | None, *, preview: bool
     ) -> AsyncIterator[Result]:
         waiting: deque[asyncio.Task[list[Result]]] = deque()
         source = batches(pictures, self._limits)
         try:
             while batch := await asyncio.to_thread(next, source, None):
-                waiting.append(asyncio.create_task(self._ask(self._calls.predict(route, batch, model, top_k))))
+                call = self._calls.predict(route, batch, model, top_k, preview=preview)
+                waiting.append(asyncio.create_task(self._ask(call)))
                 if len(waiting) >= self._concurrency:
                     for result in await waiting.popleft():
                         yield result

@@ -45,9 +45,13 @@ class Calls:
         if api_key is not None:
             self._headers["Authorization"] = f"Bearer {api_key}"
 
-    def predict(self, route: str, batch: Batch, model: str | None, top_k: int | None) -> Call[list[Result]]:
+    def predict(
+        self, route: str, batch: Batch, model: str | None, top_k: int | None, *, preview: bool = False
+    ) -> Call[list[Result]]:
         """One result for each of the batch's pictures; ``route`` is ``predict`` or ``top-k``."""
         params = {name: value for name, value in (("model", model), ("top_k", top_k)) if value is not None}
+        if preview:
+            params["preview"] = "true"
         files = [("files", (file.filename, file.data)) for file in batch.files]
         request = self._request("POST", f"/v1/{route}", params=params, files=files)
         request.read()  # into one piece: httpx would send four for each picture

@@ -64,28 +64,33 @@ class DigitsClient:
         """Close the connections."""
         self._http.close()
 
-    def predict(self, pictures: Iterable[Picture], *, model: str | None = None, top_k: int | None = None) -> list[Result]:
+    def predict(
+        self, pictures: Iterable[Picture], *, model: str | None = None, top_k: int | None = None, preview: bool = False
+    ) -> list[Result]:
         """Read digits.
 
         Args:
             pictures: any number; more than a request holds are sent in several, one after the other.
             model: by name; the service's default if None.
             top_k: how many labels to rank; the service's default (3) if None.
+            preview: ask for what the model saw of each picture, too.
 
         Returns:
             One result for each picture, in order, a ``Refusal`` for each that cannot be read, also for a lone one.
         """
-        return list(self.predict_many(pictures, model=model, top_k=top_k))
+        return list(self.predict_many(pictures, model=model, top_k=top_k, preview=preview))
 
     def predict_many(
-        self, pictures: Iterable[Picture], *, model: str | None = None, top_k: int | None = None
+        self, pictures: Iterable[Picture], *, model: str | None = None, top_k: int | None = None, preview: bool = False
     ) -> Iterator[Result]:
         """``predict`` for a stream: takes pictures as it yields results, and holds one request's of each."""
-        return self._predict("predict", pictures, model, top_k)
+        return self._predict("predict", pictures, model, top_k, preview=preview)
 
-    def top_k(self, pictures: Iterable[Picture], *, model: str | None = None, top_k: int | None = None) -> list[Result]:
+    def top_k(
+        self, pictures: Iterable[Picture], *, model: str | None = None, top_k: int | None = None, preview: bool = False
+    ) -> list[Result]:
         """``predict`` where the service's default ranks five labels."""
-        return list(self._predict("top-k", pictures, model, top_k))
+        return list(self._predict("top-k", pictures, model, top_k, preview=preview))
 
     def models(self) -> ModelList:
         """What is loaded, the default model first."""
@@ -103,9 +108,11 @@ class DigitsClient:
         except httpx.TransportError:
             return False
 
-    def _predict(self, route: str, pictures: Iterable[Picture], model: str | None, top_k: int | None) -> Iterator[Result]:
+    def _predict(
+        self, route: str, pictures: Iterable[Picture], model: str | None, top_k: int | None, *, preview: bool
+    ) -> Iterator[Result]:
         for batch in batches(pictures, self._limits):
-            yield from self._ask(self._calls.predict(route, batch, model, top_k))
+            yield from self._ask(self._calls.predict(route, batch, model, top_k, preview=preview))
 
     def _ask(self, call: Call[T]) -> T:
         attempts = Attempts(timeout_s=self._timeout_s, deadline_s=self._deadline_s)

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
-Reals = NDArray[np.float64]
+Reals = NDArray[np.float32]
+Labels = NDArray[np.int32]
+Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,10 @@ class Component:
         return max(across, down, 0)
 
 
-def components(mask: Mask, ink: Reals) -> tuple[NDArray[np.int32], list[Component]]:
+def components(mask: Mask, ink: Reals) -> tuple[Labels, list[Component]]:
     """The mask's 8-connected parts.
+
+    A mask has far fewer runs of true pixels along its rows than pixels, so it is runs that are joined and measured.
 
     Args:
         mask: bool (H, W).
@@ -48,76 +52,55 @@ def components(mask: Mask, ink: Reals) -> tuple[NDArray[np.int32], list[Componen
     Returns:
         int32 (H, W) with each part's label from 1, 0 elsewhere; and the parts in the order of their labels.
     """
-    labels, count = _labelled(mask)
-    if not count:
-        return labels, []
-    ys, xs = np.nonzero(labels)
-    owner = labels[ys, xs] - 1
-    left, top = np.full(count, mask.shape[1]), np.full(count, mask.shape[0])
-    right, bottom, peak = np.zeros(count, int), np.zeros(count, int), np.zeros(count)
-    np.minimum.at(left, owner, xs)
-    np.maximum.at(right, owner, xs)
-    np.minimum.at(top, owner, ys)
-    np.maximum.at(bottom, owner, ys)
-    np.maximum.at(peak, owner, ink[ys, xs])
-    mass = np.bincount(owner, weights=ink[ys, xs], minlength=count)
-    touches = (left == 0) | (top == 0) | (right == mask.shape[1] - 1) | (bottom == mask.shape[0] - 1)
-    columns = (left, top, right - left + 1, bottom - top + 1, mass, peak, touches)
-    return labels, [
-        Component(label, *row) for label, row in enumerate(zip(*map(np.ndarray.tolist, columns), strict=True), start=1)
-    ]
-
-
-def _labelled(mask: Mask) -> tuple[NDArray[np.int32], int]:
-    """Label by runs of each row, joined where they touch a run of the row above (union–find)."""
-    runs = _runs(mask)
-    parent = list(range(len(runs)))
-
-    def root(run: int) -> int:
-        while parent[run] != run:
-            parent[run] = parent[parent[run]]
-            run = parent[run]
-        return run
-
-    above_from = above_to = 0
-    row_from = 0
-    while row_from < len(runs):
-        row = runs[row_from][0]
-        row_to = row_from
-        while row_to < len(runs) and runs[row_to][0] == row:
-            row_to += 1
-        if above_to > above_from and runs[above_from][0] == row - 1:
-            for upper, lower in _touching(runs, above_from, above_to, row_from, row_to):
-                first, second = sorted((root(upper), root(lower)))
-                parent[second] = first
-        above_from, above_to, row_from = row_from, row_to, row_to
+    height, width = mask.shape
+    starts, ends = _runs(mask)
+    if not len(starts):
+        return np.zeros(mask.shape, np.int32), []
+    parent = _joined(starts, ends, width + 1)
+    is_first = parent == np.arange(len(parent))
+    owner = (is_first.cumsum() - 1)[parent]
+    rows, columns = np.divmod(starts, width + 1)
+    lengths = ends - starts
+    inked, offsets = ink[mask], lengths.cumsum() - lengths
+    sums, peaks = np.add.reduceat(inked, offsets, dtype=np.float64), np.maximum.reduceat(inked, offsets)
+    x, right, bottom, peak = columns[is_first], (columns + lengths)[is_first], rows[is_first] + 1, peaks[is_first]
+    np.minimum.at(x, owner, columns)
+    np.maximum.at(right, owner, columns + lengths)
+    np.maximum.at(bottom, owner, rows + 1)
+    np.maximum.at(peak, owner, peaks)
+    y, mass = rows[is_first], np.bincount(owner, weights=sums)
+    touches = (x == 0) | (y == 0) | (right == width) | (bottom == height)
+    values = zip(*map(np.ndarray.tolist, (x, y, right - x, bottom - y, mass, peak, touches)), strict=True)
     labels = np.zeros(mask.shape, np.int32)
-    numbers: dict[int, int] = {}
-    for run, (row, start, end) in enumerate(runs):
-        labels[row, start:end] = numbers.setdefault(root(run), len(numbers) + 1)
-    return labels, len(numbers)
+    labels[mask] = (owner + 1).repeat(lengths)
+    return labels, [Component(label, *row) for label, row in enumerate(values, start=1)]
 
 
-def _runs(mask: Mask) -> list[tuple[int, int, int]]:
-    """Row, start and end (exclusive) of each run of true pixels, in reading order."""
-    padded = np.zeros((mask.shape[0], mask.shape[1] + 2), np.int8)
-    padded[:, 1:-1] = mask
-    change = np.diff(padded, axis=1)
-    rows, starts = np.nonzero(change == 1)
-    ends = np.nonzero(change == -1)[1]
-    return list(zip(rows.tolist(), starts.tolist(), ends.tolist(), strict=True))
+def _runs(mask: Mask) -> tuple[Places, Places]:
+    """Start and end (exclusive) of each run of true pixels, counted along all rows with one false pixel after each row."""
+    height, width = mask.shape
+    flat = np.zeros(height * (width + 1) + 1, bool)
+    flat[1:].reshape(height, width + 1)[:, :-1] = mask
+    changes = np.flatnonzero(flat[1:] != flat[:-1])
+    return changes[::2], changes[1::2]
 
 
-def _touching(runs: list[tuple[int, int, int]], above: int, above_to: int, below: int, below_to: int) -> list[tuple[int, int]]:
-    """Pairs of runs of two neighbouring rows that touch, corners included."""
-    pairs = []
-    while above < above_to and below < below_to:
-        _, above_start, above_end = runs[above]
-        _, below_start, below_end = runs[below]
-        if above_start <= below_end and below_start <= above_end:
-            pairs.append((above, below))
-        if above_end < below_end:
-            above += 1
-        else:
-            below += 1
-    return pairs
+def _joined(starts: Places, ends: Places, stride: int) -> Places:
+    """For each run the first run of its part.
+
+    Union–find on all runs at once: the first run of one part takes over that of another which it touches, until none does; each
+    round at least halves the number of parts that are not yet whole (Shiloach and Vishkin 1982).
+    """
+    first = np.searchsorted(ends, starts - stride)
+    touching = np.searchsorted(starts, ends - stride, side="right") - first
+    lower = np.arange(len(starts)).repeat(touching)
+    upper = np.arange(len(lower)) - (touching.cumsum() - touching - first).repeat(touching)
+    parent = np.arange(len(starts))
+    while len(lower):
+        np.minimum.at(parent, np.maximum(lower, upper), np.minimum(lower, upper))
+        while ((grand := parent[parent]) != parent).any():
+            parent = grand
+        lower, upper = parent[lower], parent[upper]
+        apart = lower != upper
+        lower, upper = lower[apart], upper[apart]
+    return parent

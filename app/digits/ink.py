@@ -9,24 +9,23 @@ from typing import Final
 import numpy as np
 
 from app.digits.company import count_digits
-from app.digits.components import Component, Mask, components
+from app.digits.components import Component, Labels, Mask, Reals, components
+from app.digits.edges import FRAME_BLUR, border_bands, is_frame, is_sheet, within
 from app.digits.errors import BlankPicture
-from app.digits.morphology import grown
-from app.digits.paper import Grey, Reals, noise_of, paper_level, smoothed
+from app.digits.paper import Grey, noise_of, paper_level, smoothed
 
 # All numbers below were chosen on the development sets (training/LOG.md) and are safe within a third of their value.
 # In standard deviations of the noise: what may belong to a stroke, and what must be ink for a picture not to be blank.
 WEAK_SIGMA: Final = 3.0
 INK_SIGMA: Final = 5.0
+POLARITY_SIGMA: Final = 4.0
 # Grey levels under which nothing counts as ink, however clean the paper: 8-bit rounding and JPEG leave up to 7.
 LEAST_CONTRAST: Final = 8.0
 # The level of full ink is that of the strongest 0.15 % of the pixels: single hot pixels do not decide.
 FULL_INK_SHARE: Final = 0.0015
 # Shares of full ink: where a stroke ends, and what a part of the digit must reach somewhere.
-STROKE_SHARE: Final = 0.28
+STROKE_SHARE: Final = 0.25
 PART_SHARE: Final = 0.4
-# A part that touches the border and lies within this share of the side is the edge of a frame or a sheet.
-EDGE_SHARE: Final = 0.13
 # A part belongs to the digit if it has this share of the main part's ink, no farther off than this share of its size.
 SPECK_SHARE: Final = 0.05
 NEAR_SHARE: Final = 0.35
@@ -41,16 +40,49 @@ class Ink:
     """A digit's ink.
 
     Attributes:
-        strength: float64 (H, W), grey levels away from the paper; 0 off the digit.
+        strength: float32 (H, W), grey levels away from the paper, 0 or more; of all that is on the picture.
         mask: bool (H, W), true on the digit's strokes.
         is_dark: whether it is darker than its paper.
         digits: how many digits stand apart in the picture; the mask may hold one of them only.
+        steps: what was done to find it, in order, in words for people.
     """
 
     strength: Reals
     mask: Mask
     is_dark: bool
-    digits: int
+    digits: int = 1
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Relief:
+    """A picture's ink against its paper, of one sign, before anything is said of whose it is.
+
+    Attributes:
+        strength: float32 (H, W), grey levels away from the paper, 0 or more; smoothed as far as the noise wants it.
+        smooth: the same, smoothed everywhere: what masks are made of.
+        noise: standard deviation in ``smooth``, grey levels.
+        full: the level of full ink.
+        is_dark: whether the ink is darker than its paper.
+        steps: what was done to the picture, in order, in words for people.
+    """
+
+    strength: Reals
+    smooth: Reals
+    noise: float
+    full: float
+    is_dark: bool
+    steps: tuple[str, ...] = ()
+
+    @property
+    def least_peak(self) -> float:
+        """What a part must reach somewhere to be ink."""
+        return max(INK_SIGMA * self.noise, PART_SHARE * self.full)
+
+    def strokes(self) -> Mask:
+        """Bool (H, W): what may belong to a stroke."""
+        strokes: Mask = self.smooth > max(WEAK_SIGMA * self.noise, STROKE_SHARE * self.full)
+        return strokes
 
 
 def find_ink(grey: Grey) -> Ink:
@@ -62,61 +94,87 @@ def find_ink(grey: Grey) -> Ink:
     Raises:
         BlankPicture: nothing stands out from the paper and its noise.
     """
-    residual = (grey.astype(np.int16) - paper_level(grey)).astype(np.float64)
+    relief = relief_of(grey)
+    labels, parts = components(relief.strokes(), relief.smooth)
+    frame = next((part for part in parts if is_frame(part, labels)), None)
+    if frame is not None and (inner := _inside(grey, labels, frame, relief.is_dark)) is not None:
+        return inner
+    mask, digits = _digit(relief, labels, parts)
+    return Ink(relief.strength, mask, relief.is_dark, digits, relief.steps)
+
+
+def _inside(grey: Grey, labels: Labels, frame: Component, is_dark: bool) -> Ink | None:
+    """The ink inside a frame, in the picture's own places; None if there is none.
+
+    Inside a box that was drawn, the digit is of the box's ink; what is not may be the paper inside a 0 of straight strokes.
+    """
+    place = within(frame, FRAME_BLUR)
+    try:
+        ink = find_ink(grey[place])
+    except BlankPicture:
+        return None
+    if ink.is_dark != is_dark and not is_sheet(frame, labels):
+        return None
+    strength, mask = np.zeros(grey.shape, np.float32), np.zeros(grey.shape, bool)
+    strength[place], mask[place] = ink.strength, ink.mask
+    steps = ink.steps if "frame left out" in ink.steps else ("frame left out", *ink.steps)
+    return Ink(strength, mask, ink.is_dark, ink.digits, steps)
+
+
+def relief_of(grey: Grey) -> Relief:
+    """What stands out from the paper, edges of a frame left out.
+
+    Args:
+        grey: uint8 (H, W).
+
+    Raises:
+        BlankPicture: nothing stands out from the paper and its noise.
+    """
+    level = paper_level(grey)
+    residual = grey - level
     smooth = smoothed(residual)
     noise = noise_of(residual, smooth)
-    off_frame = ~_frame_edges(smooth, noise)
-    smooth, residual = smooth * off_frame, residual * off_frame
+    edges = border_bands(smooth, WEAK_SIGMA * noise + 1, _least_ink(noise))
+    if edges is not None:
+        smooth[edges] = residual[edges] = 0
     sign = _polarity(smooth, noise)
-    smooth, residual = (sign * smooth).clip(0), (sign * residual).clip(0)
-    full = _full_ink(smooth)
-    if full < max(INK_SIGMA * noise, LEAST_CONTRAST):
+    for values in (smooth, residual):
+        np.maximum(sign * values, 0, out=values)
+    full = _full_ink(smooth, noise)
+    if full < _least_ink(noise):
         raise BlankPicture("No ink stands out from the paper.")
-    mask, digits = _digit(smooth, noise, full)
     blend = min(1.0, max(0.0, (noise / full - CLEAN) / (NOISY - CLEAN)))
-    strength = blend * smooth + (1 - blend) * residual
-    return Ink(np.where(grown(mask, 1), strength, 0.0), mask, sign < 0, digits)
+    strength = blend * smooth + (1 - blend) * residual if blend else residual
+    steps = (
+        "dark ink on light paper" if sign < 0 else "light ink on dark paper",
+        *(["light evened out"] if level.size > 1 else []),
+        *(["edge of the sheet left out"] if edges is not None else []),
+        *(["noise smoothed"] if blend else []),
+    )
+    return Relief(strength, smooth, noise, full, sign < 0, steps)
 
 
-def _frame_edges(smooth: Reals, noise: float) -> Mask:
-    """Bands along the border: a sheet's edge, a frame, a strip of another picture; none if nothing else is there."""
-    edges = np.zeros(smooth.shape, bool)
-    threshold = WEAK_SIGMA * noise + 1
-    for sign in (-1, 1):
-        strength = (sign * smooth).clip(0)
-        mask = strength > threshold
-        if not (mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any()):
-            continue  # most pictures: nothing touches the border
-        labels, parts = components(mask, strength)
-        bands = [part.label for part in parts if part.touches and _is_band(part, smooth.shape)]
-        if 0 < len(bands) < len(parts):
-            edges |= np.isin(labels, bands)
-    return grown(edges, 2) if edges.any() else edges
-
-
-def _is_band(part: Component, shape: tuple[int, ...]) -> bool:
-    height, width = shape
-    across, down = max(2.0, EDGE_SHARE * width), max(2.0, EDGE_SHARE * height)
-    return part.x + part.width <= across or part.x >= width - across or part.y + part.height <= down or part.y >= height - down
+def _least_ink(noise: float) -> float:
+    """What must be reached somewhere for a picture not to be blank."""
+    return max(INK_SIGMA * noise, LEAST_CONTRAST)
 
 
 def _polarity(smooth: Reals, noise: float) -> int:
     """-1 for dark ink, 1 for light: the side on which more energy stands out of the noise."""
-    outstanding = np.where(np.abs(smooth) > 4 * noise, smooth, 0.0)
-    dark, light = (outstanding.clip(max=0) ** 2).sum(), (outstanding.clip(min=0) ** 2).sum()
-    return -1 if dark >= light else 1
+    outstanding = smooth[np.abs(smooth) > POLARITY_SIGMA * noise]
+    return 1 if (outstanding * np.abs(outstanding)).sum() > 0 else -1
 
 
-def _full_ink(strength: Reals) -> float:
-    rank = max(1, int(strength.size * FULL_INK_SHARE))
-    return float(np.partition(strength.ravel(), -rank)[-rank])
+def _full_ink(smooth: Reals, noise: float) -> float:
+    """The level that ``FULL_INK_SHARE`` of all pixels reach; 0 if that is lost in the noise."""
+    outstanding = smooth[smooth > WEAK_SIGMA * noise]
+    rank = max(1, int(smooth.size * FULL_INK_SHARE))
+    return float(np.partition(outstanding, -rank)[-rank]) if rank <= len(outstanding) else 0.0
 
 
-def _digit(strength: Reals, noise: float, full: float) -> tuple[Mask, int]:
+def _digit(relief: Relief, labels: Labels, parts: Sequence[Component]) -> tuple[Mask, int]:
     """The main part and those that belong to it; and how many digits there are."""
-    threshold = max(WEAK_SIGMA * noise, min(STROKE_SHARE * full, 0.7 * _otsu(strength / full) * full))
-    labels, parts = components(strength > threshold, strength)
-    inked = [part for part in parts if part.peak > max(INK_SIGMA * noise, PART_SHARE * full)]
+    inked = [part for part in parts if part.peak > relief.least_peak]
     if not inked:
         raise BlankPicture("No ink stands out from the paper.")
     main = max(inked, key=lambda part: part.mass * (TOUCHING_WEIGHT if part.touches else 1.0))
@@ -132,14 +190,3 @@ def _belonging(main: Component, parts: Sequence[Component]) -> list[Component]:
         if part is main
         or (part.mass >= SPECK_SHARE * main.mass and part.gap_to(main) <= reach and (main.touches or not part.touches))
     ]
-
-
-def _otsu(shares: Reals) -> float:
-    """The share of full ink that parts ink from paper with the greatest variance between the two (Otsu 1979)."""
-    counts = np.bincount((shares.clip(0, 1) * 255).astype(np.intp).ravel(), minlength=256).astype(np.float64)
-    levels = np.arange(256)
-    below, below_sum = counts.cumsum(), (counts * levels).cumsum()
-    above, above_sum = below[-1] - below, below_sum[-1] - below_sum
-    with np.errstate(divide="ignore", invalid="ignore"):
-        between = below * above * (below_sum / below - above_sum / above) ** 2
-    return int(np.nan_to_num(between).argmax()) / 255

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Final
+import functools
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 Grey = NDArray[np.uint8]
-Reals = NDArray[np.float64]
+Reals = NDArray[np.float32]
+Level = TypeVar("Level", np.uint8, np.float32, np.int32)
 
-# A quadratic needs few points; at this side its fit costs less than decoding the picture did.
-THUMB_SIDE: Final = 32
-# A border that varies by no more than this is paper of one level: a drawing or a scan, most often.
-EVEN_LEVELS: Final = 2
+# A quadratic needs few points, and a point that averages over many pixels shows more of the paper than of a thin stroke on it.
+THUMB_SIDE: Final = 16
+# A border of which this share lies so close to its median is paper of one level, whatever crosses it: a drawing or a scan.
+EVEN_LEVELS: Final = 1
+EVEN_SHARE: Final = 0.6
+# If so much of the border lies off the surface, by this share of the picture's contrast, then strokes cross it all around: the
+# picture is cropped to its digit, and corners are where digits rarely reach.
+CROSSED_SHARE: Final = 0.33
+OFF_SHARE: Final = 0.15
+CORNER_SHARE: Final = 0.08
 # Share of the shorter side that counts as border: paper, by all experience, where a photograph was cropped loosely.
 BORDER_SHARE: Final = 0.06
-# Terms of the surface in each round: first its level, then its slope, then its curve. Beginning with the curve, it would
-# bend towards thick ink before the outliers are known.
-TERMS: Final = (1, 3, 6, 6)
+# Terms of the surface in each round: first its level and slope, then its curve. Beginning with the curve, it would bend
+# towards thick ink before the outliers are known.
+TERMS: Final = (3, 6, 6)
 # Median absolute deviation → standard deviation, for normally distributed values.
 MAD_TO_SIGMA: Final = 1.4826
 # Rounding to 8 bits leaves 0.29 grey levels.
 LEAST_NOISE: Final = 0.5
 
 
-def paper_level(grey: Grey) -> NDArray[np.int16]:
+def paper_level(grey: Grey) -> Reals:
     """The paper's grey level under each pixel.
 
     A quadratic surface is fitted to the border first, then again and again to all that lies close to it (iteratively
@@ -36,24 +44,45 @@ def paper_level(grey: Grey) -> NDArray[np.int16]:
         grey: uint8 (H, W).
 
     Returns:
-        int16 (H, W); may leave 0–255 in the corners of a steep gradient.
+        float32 (H, W), or (1, 1) where it is the same everywhere; may leave 0–255 in the corners of a steep gradient.
     """
     height, width = grey.shape
-    edge = outline(grey)
-    if int(edge.max()) - int(edge.min()) <= EVEN_LEVELS:
-        return np.full(grey.shape, np.median(edge), np.int16)
+    edge = outline(grey).astype(np.float32)
+    level = median(edge)
+    distance = np.abs(edge - level)
+    if np.count_nonzero(distance <= EVEN_LEVELS) > EVEN_SHARE * edge.size:
+        return np.full((1, 1), level, np.float32)
     size = (min(width, THUMB_SIDE), min(height, THUMB_SIDE))
-    thumb = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX), np.float64)
-    terms = _terms(_positions(thumb.shape[0])[:, None], _positions(thumb.shape[1])[None, :]).reshape(-1, TERMS[-1])
-    coefficients = _trimmed_fit(terms, thumb.ravel(), _border(thumb.shape).ravel())
-    surface = _terms(_positions(height)[:, None], _positions(width)[None, :]) @ coefficients
-    level: NDArray[np.int16] = np.rint(surface.clip(-512, 767)).astype(np.int16)
-    return level
+    thumb = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX)).astype(np.float32)
+    one, x, y, xx, xy, yy = _trimmed_fit(thumb, level, _deviation(distance))
+    across, down = _positions(width), _positions(height)[:, None]
+    surface: Reals = xy * down * across
+    surface += one + x * across + xx * across**2
+    surface += y * down + yy * down**2
+    off = np.abs(outline(surface) - edge) > OFF_SHARE * np.ptp(grey)
+    if np.count_nonzero(off) > CROSSED_SHARE * edge.size:
+        return np.full((1, 1), _corner_level(grey), np.float32)
+    return surface
 
 
-def outline(grey: Grey) -> Grey:
-    """The pixels along the four sides; a corner counts for both of its own."""
-    return np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+def outline(values: NDArray[Level]) -> NDArray[Level]:
+    """The values along the four sides; a corner counts for both of its own."""
+    return np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+
+
+def median(values: NDArray[Level]) -> float:
+    """The middle value, or the mean of the two middle ones: numpy's own takes several times as long on a few hundred."""
+    middle = values.size // 2
+    ordered = np.partition(values, (middle - 1 + values.size % 2, middle), axis=None)
+    return (float(ordered[middle - 1 + values.size % 2]) + float(ordered[middle])) / 2
+
+
+def _corner_level(grey: Grey) -> float:
+    """The middle one of the four corners' levels."""
+    side = max(1, round(CORNER_SHARE * min(grey.shape)))
+    ends = slice(side), slice(-side, None)
+    corners = (grey[rows, columns] for rows in ends for columns in ends)
+    return median(np.array([median(corner) for corner in corners], np.float32))
 
 
 def noise_of(residual: Reals, smooth: Reals) -> float:
@@ -69,54 +98,71 @@ def noise_of(residual: Reals, smooth: Reals) -> float:
     smooth = smooth[::step, ::step]
     fine = residual[::step, ::step] - smooth
     # What the 3×3 binomial removes of white noise is 1.5 times what it leaves.
-    from_grain = 0.65 * MAD_TO_SIGMA * float(np.median(np.abs(fine - np.median(fine))))
-    whole = MAD_TO_SIGMA * float(np.median(np.abs(smooth - np.median(smooth))))
-    grain = max(from_grain, LEAST_NOISE)
-    return max(grain, min(whole, 3 * grain))
+    grain = max(0.65 * _deviation(fine), LEAST_NOISE)
+    return max(grain, min(_deviation(smooth), 3 * grain))
 
 
 def smoothed(values: Reals) -> Reals:
     """A 3×3 binomial blur; the edge repeats."""
-    padded = np.pad(values, 1, mode="edge")
-    rows = (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4
-    blurred: Reals = (rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 4
-    return blurred
+    for axis in (0, 1):
+        source = values if axis == 0 else values.T
+        blurred = 2 * source
+        blurred[1:] += source[:-1]
+        blurred[:-1] += source[1:]
+        blurred[[0, -1]] += source[[0, -1]]
+        blurred *= 0.25
+        values = blurred if axis == 0 else blurred.T
+    return values
 
 
-def _trimmed_fit(terms: Reals, values: Reals, border: NDArray[np.bool_]) -> Reals:
-    centre = np.median(values[border])
-    spread = MAD_TO_SIGMA * np.median(np.abs(values[border] - centre))
-    kept = border & (np.abs(values - centre) <= max(2 * spread, 6))
-    coefficients = np.zeros(terms.shape[1])
+def _deviation(values: Reals) -> float:
+    """Robust standard deviation from 0, where most of the paper lies."""
+    return MAD_TO_SIGMA * median(np.abs(values))
+
+
+def _trimmed_fit(thumb: Reals, level: float, spread: float) -> list[float]:
+    """The surface's six coefficients: of 1, x, y, x², xy, y²; it begins with the border where that is near ``level``."""
+    terms, values = _terms(*thumb.shape), thumb.ravel()
+    border = _border(*thumb.shape)
+    kept = border & (np.abs(values - level) <= max(2 * spread, 6))
+    if not kept.any():
+        kept = border
+    coefficients = np.zeros(TERMS[-1], np.float32)
     for count in TERMS:
-        coefficients[:count] = _least_squares(terms[kept, :count], values[kept])
-        distance = np.abs(values - terms @ coefficients)
-        close = distance <= 2.5 * max(MAD_TO_SIGMA * float(np.median(distance[kept])), 1.0) + 1
-        if close.mean() < 0.2:  # so little paper that the surface would be a guess
+        coefficients[:count] = _least_squares(terms[:count], values, kept)
+        distance = np.abs(values - coefficients @ terms)
+        close = distance <= 2.5 * max(_deviation(distance[kept]), 1.0) + 1
+        if np.count_nonzero(close) < 0.2 * close.size:  # so little paper that the surface would be a guess
             break
         kept = close
-    return coefficients
-
-
-def _least_squares(terms: Reals, values: Reals) -> Reals:
-    """By the normal equations: six terms within -1 … 1 are well conditioned, and numpy's SVD would wake BLAS's threads."""
-    ridge = 1e-9 * len(values) * np.eye(terms.shape[1])  # for a picture of one pixel's width, where terms coincide
-    solution: Reals = np.linalg.solve(np.einsum("ni,nj->ij", terms, terms) + ridge, np.einsum("ni,n->i", terms, values))
+    solution: list[float] = coefficients.tolist()
     return solution
 
 
-def _terms(y: Reals, x: Reals) -> Reals:
-    """(H, W, 6) values of 1, x, y, x², xy, y²."""
-    return np.stack(np.broadcast_arrays(1.0, x, y, x * x, x * y, y * y), axis=-1)
+def _least_squares(terms: Reals, values: Reals, kept: NDArray[np.bool_]) -> Reals:
+    """By the normal equations: six terms within -1 … 1 are well conditioned, and numpy's SVD would wake BLAS's threads."""
+    weighted = terms * kept
+    ridge = 1e-6 * len(values) * np.eye(len(terms), dtype=np.float32)  # where a picture is a pixel wide, terms coincide
+    solution: Reals = np.linalg.solve(weighted @ terms.T + ridge, weighted @ values)
+    return solution
+
+
+@functools.lru_cache
+def _terms(height: int, width: int) -> Reals:
+    """(6, H · W) values of 1, x, y, x², xy, y²."""
+    y, x = _positions(height)[:, None], _positions(width)[None, :]
+    return np.stack([term.ravel() for term in np.broadcast_arrays(np.float32(1), x, y, x * x, x * y, y * y)])
 
 
 def _positions(count: int) -> Reals:
     """Pixel centres along a side, -1 … 1."""
-    return (np.arange(count) + 0.5) / count * 2 - 1
+    positions: Reals = (np.arange(count, dtype=np.float32) + np.float32(0.5)) / np.float32(count) * 2 - 1
+    return positions
 
 
-def _border(shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    width = max(1, round(BORDER_SHARE * min(shape)))
-    border = np.ones(shape, bool)
-    border[width:-width, width:-width] = False
-    return border
+@functools.lru_cache
+def _border(height: int, width: int) -> NDArray[np.bool_]:
+    edge = max(1, round(BORDER_SHARE * min(height, width)))
+    border = np.ones((height, width), bool)
+    border[edge:-edge, edge:-edge] = False
+    return border.ravel()

@@ -1,7 +1,7 @@
 """Grey uint8 (H, W) → the frame that a model was trained on, uint8 (1, 28, 28), ink 255 on paper 0.
 
 The one place where pictures become model input, for training's evaluation and for serving alike. A model's manifest names
-the preprocessing and its version; a change that moves any output pixel is a new version.
+the preprocessing and its version; once released, a change that moves any output pixel is a new version.
 
 ``mnist-frame`` follows how MNIST itself was made (LeCun et al. 1998, and the database's own page): the ink is scaled with its
 aspect kept to fit 20×20 pixels, then placed so that its centre of mass lies in the middle of 28×28.
@@ -10,13 +10,15 @@ aspect kept to fit 20×20 pixels, then placed so that its centre of mass lies in
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 
+from app.digits.components import Reals
+from app.digits.errors import BlankPicture
 from app.digits.ink import Ink, find_ink
 from app.digits.morphology import grown, shrunk
 from app.digits.paper import outline
@@ -29,14 +31,16 @@ CENTRE_TOLERANCE: Final = 0.55
 # The longer side of MNIST's ink is 20 pixels, in 16 of 70,000 pictures 19.
 NATIVE_BOX_SIDES: Final = (19, 20)
 # Larger pictures are averaged down to about this side first: 20 output pixels need no more, and the rest stays cheap.
-WORKING_SIDE: Final = 256
+WORKING_SIDE: Final = 128
+# A digit that is smaller than this at that size is looked at again from nearer.
+CLOSE_SIDE: Final = 40
 # Strokes are measured and widened at four times the box's scale, where a quarter of an output pixel can be told.
 FINE: Final = 4
 ROOM: Final = 12  # pixels around the digit at that scale
 # MNIST's strokes are 2 to 4 pixels wide; thinner ones (a hard pencil, a mouse) fade when they are averaged into 20 pixels.
 STROKE_WIDTH: Final = 2.4
-# Full ink is taken at this percentile of the digit's own: the darker cores of a stroke saturate, as MNIST's do.
-FULL_PERCENTILE: Final = 75
+# Full ink is what this share of the digit's own pixels stay under: the darker cores of a stroke saturate, as MNIST's do.
+FULL_SHARE: Final = 0.75
 
 Grey = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
@@ -69,12 +73,34 @@ def mnist_frame(grey: Grey) -> Frame:
     """
     if is_native(grey):
         return Frame(grey[None], _bounds(grey > 0), ("native",))
+    frame, factor = _framed(grey)
+    if factor > 1 and max(frame.box[2:]) < CLOSE_SIDE * factor:
+        return _closer(grey, frame)
+    return frame
+
+
+def _framed(grey: Grey) -> tuple[Frame, int]:
+    """The frame, and by how much the picture was averaged down for it."""
     small, factor = _reduced(grey)
     ink = find_ink(small)
     box = _bounds(ink.mask)
-    image = _centred(_boxed(_widened(_enlarged_ink(ink, box))))
-    polarity = "dark ink on light paper" if ink.is_dark else "light ink on dark paper"
-    return Frame(image[None], _in_original(box, factor, grey), (polarity, "cropped", "scaled", "centred"), ink.digits)
+    digit = _enlarged_ink(ink, box)
+    strokes = _widened(digit)
+    widened = () if strokes is digit else ("thin strokes widened",)
+    steps = (*ink.steps, "cropped", *widened, "scaled", "centred")
+    return Frame(_centred(_boxed(strokes))[None], _in_original(box, factor, grey), steps, ink.digits), factor
+
+
+def _closer(grey: Grey, frame: Frame) -> Frame:
+    """The same of the digit's surroundings only, where it is small on a large picture: averaging has blurred it."""
+    x, y, width, height = frame.box
+    margin = max(width, height)
+    left, top = max(0, x - margin), max(0, y - margin)
+    try:
+        close, _ = _framed(grey[top : y + height + margin, left : x + width + margin])
+    except BlankPicture:  # averaging has taken the noise away, too
+        return frame
+    return replace(close, box=(left + close.box[0], top + close.box[1], *close.box[2:]), digits=frame.digits)
 
 
 def fit(grey: Grey) -> Frame:
@@ -124,14 +150,24 @@ def _in_original(box: Box, factor: int, original: Grey) -> Box:
 def _enlarged_ink(ink: Ink, box: Box) -> Grey:
     """The digit at a longer side of 80 pixels, full ink at 255, with room around it to grow."""
     x, y, width, height = box
-    strengths = ink.strength[ink.mask & (ink.strength > 0)]  # the mask is smoother than the ink
-    full = float(np.percentile(strengths, FULL_PERCENTILE))
-    levels = Image.fromarray(np.rint((ink.strength / full).clip(0, 1) * 255).astype(np.uint8))
+    left, top = max(x - 1, 0), max(y - 1, 0)
+    around = np.s_[top : y + height + 1, left : x + width + 1]
+    mask, strength = ink.mask[around], ink.strength[around]
+    full = _quantile(strength[mask & (strength > 0)], FULL_SHARE)  # the mask is smoother than the ink
+    levels = np.minimum(strength * (255 / full), 255) * grown(mask, 1)
     scale = FINE * BOX_SIDE / max(width, height)
     size = _scaled(width, height, scale)
     resampling = Image.Resampling.BICUBIC if scale > 0.6 else Image.Resampling.BOX
-    digit = np.asarray(levels.resize(size, resampling, box=(x, y, x + width, y + height)))
-    return np.pad(digit, ROOM)
+    place = (x - left, y - top, x - left + width, y - top + height)
+    digit = np.zeros((size[1] + 2 * ROOM, size[0] + 2 * ROOM), np.uint8)
+    enlarged = Image.fromarray((levels + 0.5).astype(np.uint8)).resize(size, resampling, box=place)
+    digit[ROOM:-ROOM, ROOM:-ROOM] = np.asarray(enlarged)
+    return digit
+
+
+def _quantile(strengths: Reals, share: float) -> float:
+    rank = int(share * (len(strengths) - 1))
+    return float(np.partition(strengths, rank)[rank])
 
 
 def _widened(digit: Grey) -> Grey:
@@ -140,12 +176,12 @@ def _widened(digit: Grey) -> Grey:
     radius = min(round(missing / 2), ROOM // 2)
     if missing < 0.2 * FINE * STROKE_WIDTH or radius < 1:
         return digit
-    return np.asarray(Image.fromarray(grown(digit, radius)).filter(ImageFilter.GaussianBlur(1)))
+    return grown(digit, radius)
 
 
 def _stroke_width(mask: NDArray[np.bool_]) -> float:
     """Mean width of a mask's strokes in pixels: twice their area over the length of their outline."""
-    area, inside = int(mask.sum()), int(shrunk(mask).sum())
+    area, inside = int(np.count_nonzero(mask)), int(np.count_nonzero(shrunk(mask)))
     return 2 * area / max(area - inside, 1)
 
 

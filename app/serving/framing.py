@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from app.digits.classifier import DigitClassifier
@@ -50,7 +50,10 @@ async def frame_file(
 
 def _frame(picture: Picture, classifier: DigitClassifier) -> Framed:
     started = time.perf_counter()
-    grey = picture.decode()
+    pixels = picture.decode()
     decoded = time.perf_counter()
-    frame = classifier.frame(grey)
-    return Framed(frame, decoded - started, time.perf_counter() - decoded)
+    frame = classifier.frame(pixels.grey)
+    preprocess_s = time.perf_counter() - decoded
+    if pixels.factor > 1:
+        frame = replace(frame, box=pixels.in_original(frame.box))
+    return Framed(frame, decoded - started, preprocess_s)

@@ -85,7 +85,7 @@ def test_openapi_errors_are_in_their_routes_form_and_nothing_else(schema: dict[s
 def test_openapi_predict_tells_every_way_to_send(schema: dict[str, Any], path: str) -> None:
     operation = schema["paths"][path]["post"]
     assert {"multipart/form-data", "image/png", "image/jpeg", "text/csv"} <= set(operation["requestBody"]["content"])
-    assert {parameter["name"] for parameter in operation["parameters"]} == {"model", "top_k", "X-Request-Timeout-Ms"}
+    assert {parameter["name"] for parameter in operation["parameters"]} == {"model", "top_k", "preview", "X-Request-Timeout-Ms"}
     answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
     assert answer == {"$ref": "#/components/schemas/PredictAnswer"}
 
