@@ -29,7 +29,7 @@ def flooded(mask: Mask) -> list[frozenset[tuple[int, int]]]:
 
 @given(MASKS)
 def test_components_are_those_that_flooding_finds(mask: Mask) -> None:
-    labels, parts = components(mask, mask.astype(float))
+    labels, parts = components(mask, mask.astype(np.float32))
     assert ((labels > 0) == mask).all()
     pixels = {frozenset(zip(*(axis.tolist() for axis in np.nonzero(labels == part.label)), strict=True)) for part in parts}
     assert pixels == set(flooded(mask))
@@ -37,7 +37,7 @@ def test_components_are_those_that_flooding_finds(mask: Mask) -> None:
 
 @given(MASKS)
 def test_components_tell_their_box_mass_and_peak(mask: Mask) -> None:
-    ink = np.arange(mask.size, dtype=float).reshape(mask.shape)
+    ink = np.arange(mask.size, dtype=np.float32).reshape(mask.shape)
     labels, parts = components(mask, ink)
     for part in parts:
         own = labels == part.label
@@ -52,5 +52,5 @@ def test_gap_between_components_is_the_paper_between_their_boxes(offset: int, ga
     mask = np.zeros((16, 24), bool)
     mask[2:5, 2:5] = True
     mask[8:11, 2 + offset : 5 + offset] = True
-    upper, lower = components(mask, mask.astype(float))[1]
+    upper, lower = components(mask, mask.astype(np.float32))[1]
     assert upper.gap_to(lower) == max(gap, 3)

@@ -21,7 +21,7 @@ from tests.fakes import LABELS, REFERENCE, make_model_folder
 
 FEATURES = {"label", "probability", "abstained", "ink", "framing"}
 CHI_SQUARED_9_95 = 16.92  # 95 % quantile, nine degrees of freedom
-PHOTOGRAPH = ("dark ink on light paper", "cropped", "scaled", "centred")
+PHOTOGRAPH = ("dark ink on light paper", "cropped", "thin strokes widened", "scaled", "centred")
 
 
 def traffic(
