@@ -16,7 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app import __version__, tracing
-from app.api import docs, explain, guard, health, middleware, models, predict, problems, security
+from app.api import docs, explain, guard, health, middleware, models, page, predict, problems, samples, security
 from app.api.v2 import routes as v2
 from app.digits.classifier import DigitClassifier
 from app.metrics import Metrics
@@ -25,6 +25,7 @@ from app.serving.admission import Room
 from app.serving.drift import DriftCollector
 from app.serving.quota import ClientQuota, parse_quota, share_of
 from app.serving.registry import Loader, Registry
+from app.serving.samples import Samples
 from app.settings import Settings
 
 # Two decodes of 25 megapixels take about 200 MB together; a third waits.
@@ -69,8 +70,10 @@ def create_app(settings: Settings | None = None, *, load: Loader | None = None) 
         telemetry=telemetry,
     )
     app.state.services = services
-    for group in (predict, explain, models, health, v2):
+    for group in (predict, explain, models, samples, health, v2):
         app.include_router(group.router)
+    if settings.page_enabled:
+        page.install(app)
     if settings.docs_enabled:
         docs.install(app)
     problems.install(app)
@@ -119,6 +122,7 @@ def _services(settings: Settings, load: Loader | None, tracer: Tracer | None) ->
         bodies=Room(settings.max_inflight_body_bytes, "bytes of requests"),
         decoders=ThreadPoolExecutor(LARGE_DECODES, thread_name_prefix="decoder"),
         tracer=tracer,
+        samples=Samples.of_mnist(settings.samples_dir) if settings.samples_dir else Samples.shipped(),
     )
 
 

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from app.metrics import Metrics
 from app.serving.admission import Room
 from app.serving.registry import Registry
+from app.serving.samples import Samples
 from app.serving.turns import Turns
 from app.settings import Settings
 
@@ -28,6 +29,7 @@ class Services:
         images: room for images admitted and not yet answered.
         bodies: room for bytes of bodies in flight.
         decoders: threads for pictures too large to decode on the event loop.
+        samples: handwritten digits for the page.
         tracer: makes spans of a request's stages, where tracing is on.
         draining: set once the service was told to end: it is not ready, though it may still serve.
         turns: of the pictures that are decoded on it.
@@ -39,6 +41,7 @@ class Services:
     images: Room
     bodies: Room
     decoders: ThreadPoolExecutor
+    samples: Samples
     tracer: Tracer | None = None
     draining: threading.Event = field(default_factory=threading.Event)
     turns: Turns = field(default_factory=Turns)

@@ -75,6 +75,10 @@ class Settings(BaseSettings):
         1, ge=1, description="Processes on the one port; each has its share of the threads, and limits of its own."
     )
     run_timeout_s: float = Field(10.0, gt=0, description="A model's run that takes longer fails /livez: nothing else ends it.")
+    page_enabled: bool = Field(True, description="Serve the page at /.")
+    samples_dir: Path | None = Field(
+        None, description="Folder with MNIST (`MNIST/raw`), whose test pictures the page shows; by default what is shipped."
+    )
 
     @field_validator("models", mode="before")
     @classmethod

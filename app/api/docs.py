@@ -6,21 +6,17 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
-from starlette.responses import FileResponse, RedirectResponse
+from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
 WEB: Final = Path(__file__).resolve().parent.parent / "web"
 
 
 def install(app: FastAPI) -> None:
-    """Add ``/docs``, its files, and a way there from ``/``."""
+    """Add ``/docs`` and its files."""
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> FileResponse:
         return FileResponse(WEB / "docs.html", media_type="text/html")
-
-    @app.get("/", include_in_schema=False)
-    async def root() -> RedirectResponse:
-        return RedirectResponse("docs")
 
     app.mount("/assets", StaticFiles(directory=WEB), name="assets")

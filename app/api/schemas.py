@@ -155,6 +155,20 @@ class ModelList(BaseModel):
     models: list[ModelInfo]
 
 
+class Sample(BaseModel):
+    """A handwritten digit."""
+
+    label: str = Field(examples=["7"], description="What was written.")
+    image: str = Field(description="A data URI: a PNG, ink white on black.", examples=["data:image/png;base64,iVBORw0KGgo…"])
+
+
+class SampleList(BaseModel):
+    """Some handwritten digits."""
+
+    origin: str = Field(description="Where they come from.")
+    samples: list[Sample]
+
+
 class Probe(BaseModel):
     """A probe's answer."""
 

@@ -71,10 +71,6 @@ def test_assets_escaping_path_is_not_found(api: Api, path: str) -> None:
     assert_problem(api.get(path), 404, "not-found")
 
 
-def test_root_leads_to_the_docs(api: Api) -> None:
-    assert api.get("/", follow_redirects=True).url.path == "/docs"
-
-
 def test_docs_disabled_serves_neither_page_nor_schema(make_api: MakeApi) -> None:
     api = make_api(docs_enabled=False)
     for path in ("/docs", "/openapi.json", "/assets/docs.js"):

@@ -15,6 +15,7 @@ ROUTES = {
     ("post", "/v1/explain"),
     ("get", "/v1/models"),
     ("get", "/v1/models/{name}"),
+    ("get", "/v1/samples"),
     ("get", "/livez"),
     ("get", "/readyz"),
     ("get", "/health"),
