@@ -156,14 +156,14 @@ def test_calls_go_to_their_routes_with_their_parameters_and_the_key(ask: Ask) ->
     options = {"api_key": "secret", "timeout_s": 3.0}
     ask(service, "predict", [b"1"], options=options)
     ask(service, "predict", [b"1"], model="a b", top_k=7, options=options)
-    ask(service, "top_k", [b"1"], top_k=2, options=options)
+    ask(service, "top_k", [b"1"], top_k=2, preview=True, options=options)
     service.script.append(httpx.Response(200, content=b"{}"))
     with pytest.raises(UnexpectedAnswer):
         ask(service, "model", "../x?", options=options)
     assert service.paths == [
         "/prefix/v1/predict",
         "/prefix/v1/predict?model=a+b&top_k=7",
-        "/prefix/v1/top-k?top_k=2",
+        "/prefix/v1/top-k?top_k=2&preview=true",
         "/prefix/v1/models/..%2Fx%3F",
     ]
     assert {request.headers["authorization"] for request in service.requests} == {"Bearer secret"}

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 
 from app.api.schemas import PictureAnswer, PictureProblem, PredictAnswer, Problem
 from app.digits.image import decode
+from app.digits.preprocessing import mnist_frame
 from app.serving.framing import INLINE_PIXELS
 from app.settings import PROJECT
 from tests import pictures
@@ -80,6 +83,38 @@ def test_predict_lone_picture_has_the_documented_form(api: Api) -> None:
     assert (prediction["index"], prediction["filename"], prediction["status"]) == (0, "seven.png", "ok")
     assert (prediction["abstained"], prediction["reason"]) == (False, None)
     assert prediction["top_k"][0] == {"label": prediction["label"], "probability": prediction["probability"]}
+
+
+@pytest.mark.parametrize("url", ["/v1/predict", "/v1/top-k"])
+def test_predict_preview_shows_what_the_model_saw(api: Api, url: str) -> None:
+    files = [SAMPLES[3], TEXT, as_png(mnist_frame(decode(SAMPLES[4])).image[0])]
+    first, refused, native = _answer(api.post(url, files=multipart(*files), params={"preview": True})).predictions
+    assert isinstance(refused, PictureProblem)
+    for prediction, data in ((first, files[0]), (native, files[2])):
+        assert isinstance(prediction, PictureAnswer)
+        assert prediction.preview is not None
+        frame = mnist_frame(decode(data))
+        kind, _, content = prediction.preview.image.partition(",")
+        assert kind == "data:image/png;base64"
+        np.testing.assert_array_equal(decode(base64.b64decode(content)), frame.image[0])
+        assert prediction.preview.box == frame.box
+        assert prediction.preview.steps == [*frame.steps]
+    assert isinstance(native, PictureAnswer)
+    assert native.preview is not None
+    assert native.preview.steps == ["native"]
+
+
+@pytest.mark.parametrize(("file_format", "options"), [("PNG", {}), ("JPEG", {"quality": 90})])
+def test_predict_preview_box_of_a_large_picture_is_in_its_own_pixels(
+    api: Api, file_format: str, options: dict[str, Any]
+) -> None:
+    digit, page = draw_digit("4", size=800, ink=0), Image.new("L", (4000, 3000), 255)
+    page.paste(Image.fromarray(digit), (2600, 400))
+    (prediction,) = _pictures(api.predict(pictures.encoded(page, file_format, **options), preview=True))
+    assert prediction.preview is not None
+    rows, columns = np.nonzero(digit < 128)
+    expected = (2600 + columns.min(), 400 + rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)
+    np.testing.assert_allclose(prediction.preview.box, expected, atol=2 * 4000 / 255)
 
 
 @pytest.mark.parametrize("name", ["sieben ü 七.png", 'a "quoted".png', "../../etc/passwd", "<b>.png", "x" * 500])

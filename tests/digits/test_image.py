@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from app.digits import errors
 from app.digits.image import Limits, decode, open_picture, sniff
 from tests import pictures
 from tests.pictures import LOSSLESS, LOSSY, SEVEN, encoded
+from training.strokes import draw_digit
 
 FILES = LOSSLESS | LOSSY
 # Pillow warns about some damage before it raises; the service logs that.
@@ -60,6 +61,45 @@ def test_decode_jpeg_exif_orientation_gives_upright_picture() -> None:
     exif[0x0112] = 6
     grey = decode(encoded(Image.new("L", (30, 10), "white"), "JPEG", exif=exif))
     assert grey.shape == (30, 10)
+
+
+def _turned() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+LARGE = Image.fromarray(draw_digit("4", size=3000, slant=0.2, ink=0)).crop((0, 0, 3000, 2600))
+LARGE_FILES = {
+    "JPEG": encoded(LARGE.convert("RGB"), "JPEG", quality=80),
+    "JPEG, turned": encoded(LARGE.transpose(Image.Transpose.ROTATE_90), "JPEG", exif=_turned()),
+    "JPEG, CMYK": encoded(LARGE.convert("CMYK"), "JPEG", quality=80),
+    "PNG": encoded(LARGE, "PNG"),
+    "PNG of 16 bits": encoded(Image.fromarray(np.asarray(LARGE).astype(np.uint16) * 257), "PNG"),
+    "PNG, transparent": encoded(Image.merge("RGBA", (*[Image.new("L", LARGE.size)] * 3, ImageOps.invert(LARGE))), "PNG"),
+    "GIF": encoded(LARGE, "GIF"),
+    "TIFF of 1 bit": encoded(LARGE.convert("1"), "TIFF"),
+}
+
+
+@pytest.mark.parametrize("name", LARGE_FILES)
+def test_decode_large_picture_is_averaged_down_and_tells_the_original(name: str) -> None:
+    decoded = open_picture(LARGE_FILES[name]).decode()
+    assert decoded.size == LARGE.size
+    assert decoded.factor == 2
+    expected = np.asarray(LARGE.reduce(2))
+    assert decoded.grey.shape == expected.shape
+    assert np.abs(decoded.grey.astype(int) - expected).mean() < 1.5
+    assert decoded.in_original((1490, 0, 10, 1300)) == (2980, 0, 20, 2600)
+
+
+@pytest.mark.parametrize("size", [(9, 20_000), (20_000, 1), (2561, 2559), (2559, 3)])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG"])
+def test_decode_large_picture_of_any_form_covers_the_original(size: tuple[int, int], file_format: str) -> None:
+    decoded = open_picture(encoded(Image.new("L", size, 130), file_format)).decode()
+    height, width = decoded.grey.shape
+    assert decoded.in_original((0, 0, width, height)) == (0, 0, *size)
+    assert (decoded.grey == 130).all()
 
 
 @pytest.mark.parametrize(("highest", "expected"), [(1, 255), (255, 255), (65535, 255), (256, 1), (32768, 128)])
