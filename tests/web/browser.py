@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import Final
 
-from playwright.sync_api import ConsoleMessage, Page
+from playwright.sync_api import ConsoleMessage, Page, Request
 
 CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS: Final = [
@@ -33,7 +33,11 @@ class Witness:
         self.requested: list[str] = []
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: request.url.startswith("data:") or self.requested.append(request.url))
+        page.on("request", self._see)
+
+    def _see(self, request: Request) -> None:
+        if not request.url.startswith("data:"):
+            self.requested.append(request.url)
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type == "error" and REFUSED not in message.text:

@@ -1,6 +1,5 @@
 """``/docs`` in a real browser: it starts, a picture can be tried, and nothing leaves the origin or breaks the policy."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,14 +7,13 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.server import Server
+from tests.web.browser import CHROMIUM, FLAGS, MISSING
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
 SAMPLES = Path(__file__).parents[2] / "samples"
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"),
+    pytest.mark.skipif(CHROMIUM is None, reason=MISSING),
 ]
 
 
