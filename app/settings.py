@@ -75,6 +75,7 @@ class Settings(BaseSettings):
         1, ge=1, description="Processes on the one port; each has its share of the threads, and limits of its own."
     )
     run_timeout_s: float = Field(10.0, gt=0, description="A model's run that takes longer fails /livez: nothing else ends it.")
+    max_digits: int = Field(64, ge=1, le=256, description="Digits in one picture of /v1/read.")
 
     @field_validator("models", mode="before")
     @classmethod
