@@ -1,4 +1,4 @@
-"""``digits serve | classify | models``."""
+"""``digits serve | classify | read | models``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from app.digits import manifest as manifests
 from app.digits.abstention import Reason
 from app.digits.classifier import DEFAULT_TOP_K, DigitClassifier, Prediction
 from app.digits.errors import DigitsError, ModelMissing, PictureError
-from app.digits.image import decode
+from app.digits.image import Grey, decode
+from app.digits.reader import Reader
 from app.digits.session import ProviderName
 from app.settings import Settings
 
@@ -84,6 +85,29 @@ def classify(
 
 
 @app.command()
+def read(
+    pictures: Annotated[list[Path], typer.Argument(help="Picture files of one or several digits each.")],
+    model: Annotated[str | None, typer.Option(help="Model by name.", show_default="DIGITS_DEFAULT_MODEL")] = None,
+    probability: Annotated[bool, typer.Option("--probability", help="Print the whole text's probability too.")] = False,
+    device: Annotated[ProviderName, typer.Option(help="Hardware.")] = "auto",
+) -> None:
+    """Read numbers without a server, a line for each picture; its own lines are parted by spaces."""
+    settings = Settings()
+    reader = Reader(_load(settings, model or settings.default_model, device), most_digits=settings.max_digits)
+    failed = False
+    for path in pictures:
+        try:
+            reading = reader.read(_decode(path, settings), top_k=1)
+        except (PictureError, OSError) as exc:
+            failed = True
+            print(f"{path}: {_reason(exc)}", file=sys.stderr)
+            continue
+        print(f"{path}: {reading.text}".replace("\n", " ") + f"  {reading.probability:.2%}" * probability)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def models() -> None:
     """List the models that are there, with what their cards say."""
     folder = Settings().models_dir
@@ -128,10 +152,12 @@ def _load(settings: Settings, name: str, device: ProviderName) -> DigitClassifie
 
 
 def _classify(classifier: DigitClassifier, path: Path, top_k: int, settings: Settings) -> Prediction:
-    data = path.read_bytes()
-    grey = decode(data, settings.picture_limits, is_csv=path.suffix.lower() == ".csv")
-    frame = classifier.frame(grey)
+    frame = classifier.frame(_decode(path, settings))
     return classifier.interpret(classifier.infer(frame.image[None]).probabilities[0], top_k, digits=frame.digits)
+
+
+def _decode(path: Path, settings: Settings) -> Grey:
+    return decode(path.read_bytes(), settings.picture_limits, is_csv=path.suffix.lower() == ".csv")
 
 
 def _as_line(path: Path, prediction: Prediction, top_k: int, probability: bool) -> str:

@@ -16,7 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app import __version__, tracing
-from app.api import docs, explain, guard, health, middleware, models, page, predict, problems, samples, security
+from app.api import docs, explain, guard, health, middleware, models, page, predict, problems, read, samples, security
 from app.api.v2 import routes as v2
 from app.digits.classifier import DigitClassifier
 from app.metrics import Metrics
@@ -70,7 +70,7 @@ def create_app(settings: Settings | None = None, *, load: Loader | None = None) 
         telemetry=telemetry,
     )
     app.state.services = services
-    for group in (predict, explain, models, samples, health, v2):
+    for group in (predict, read, explain, models, samples, health, v2):
         app.include_router(group.router)
     if settings.page_enabled:
         page.install(app)

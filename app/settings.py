@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     samples_dir: Path | None = Field(
         None, description="Folder with MNIST (`MNIST/raw`), whose test pictures the page shows; by default what is shipped."
     )
+    max_digits: int = Field(64, ge=1, le=256, description="Digits in one picture of /v1/read.")
 
     @field_validator("models", mode="before")
     @classmethod

@@ -15,8 +15,10 @@ from app import cli
 from app.digits.classifier import DigitClassifier
 from app.settings import PROJECT
 from tests import pictures
+from tests.digits.written import written
 from tests.fakes import change_one_byte, make_model_folder, read_manifest, write_manifest
 from tests.server import Server
+from training.strokes import as_png
 
 SEVEN = PROJECT / "samples/7.png"
 
@@ -90,6 +92,19 @@ def test_classify_pictures_prints_a_line_each(
     assert _run(monkeypatch, "classify", *map(str, paths), "--device", "cpu") == 0
     expected = [prediction.label for prediction in shipped.classify([path.read_bytes() for path in paths])]
     assert capsys.readouterr().out.splitlines() == [f"{path}: {label}" for path, label in zip(paths, expected, strict=True)]
+
+
+def test_read_prints_a_line_each_and_reports_what_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    number, lines, blank = (tmp_path / name for name in ("number.png", "lines.png", "blank.png"))
+    number.write_bytes(as_png(written("2047")))
+    lines.write_bytes(as_png(written(["25", "69"])))
+    blank.write_bytes(as_png(pictures.WHITE))
+    assert _run(monkeypatch, "read", str(number), str(blank), str(lines), "--device", "cpu") == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [f"{number}: 2047", f"{lines}: 25 69"]
+    assert err.startswith(f"{blank}: ")
 
 
 def test_classify_probability_prints_the_ranking(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -184,5 +199,5 @@ def test_models_empty_folder_says_what_to_do(
 def test_main_without_a_command_shows_them_all(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     _run(monkeypatch)
     shown = "".join(capsys.readouterr())
-    for command in ("serve", "classify", "models"):
+    for command in ("serve", "classify", "read", "models"):
         assert command in shown

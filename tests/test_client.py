@@ -17,7 +17,7 @@ import pytest
 from python_multipart.multipart import parse_options_header
 
 from app.api import problems
-from app.api.schemas import ModelIdentity, PictureAnswer, PredictAnswer, RankedLabel, Timings
+from app.api.schemas import ModelIdentity, PictureAnswer, PredictAnswer, RankedLabel, ReadAnswer, ReadDigit, ReadLine, Timings
 from app.api.uploads import Upload, parse_multipart
 from app.client import (
     AsyncDigitsClient,
@@ -35,7 +35,7 @@ from app.client import (
 from app.client.pictures import BatchLimits, batches
 from app.client.results import PICTURE_PROBLEMS
 from app.client.retries import FIRST_PAUSE_S, LONGEST_PAUSE_S, Attempts, retry_after_s
-from app.digits.errors import PictureError, QueueFull, UnknownModel
+from app.digits.errors import BlankPicture, PictureError, QueueFull, UnknownModel
 from app.digits.image import decode
 from tests import pictures
 from tests.client import Api
@@ -168,6 +168,26 @@ def test_calls_go_to_their_routes_with_their_parameters_and_the_key(ask: Ask) ->
     ]
     assert {request.headers["authorization"] for request in service.requests} == {"Bearer secret"}
     assert {request.headers["x-request-timeout-ms"] for request in service.requests} == {"3000"}
+
+
+def test_read_asks_its_route_and_is_typed(ask: Ask) -> None:
+    box, timings = (1, 2, 30, 40), Timings(decode=0, preprocess=0, queue=0, inference=0, total=0)
+    digit = ReadDigit(label="4", probability=0.9, box=box, top_k=[RankedLabel(label="4", probability=0.9)])
+    line = ReadLine(text="4", box=box, digits=[digit])
+    answer = ReadAnswer(
+        model=MODEL, request_id="id", text="4", lines=[line], digits=[digit], probability=0.9, timings_ms=timings
+    )
+    service = ScriptedService(httpx.Response(200, content=answer.model_dump_json()))
+    assert ask(service, "read", ("4.png", b"4"), model="other", top_k=2) == answer
+    assert service.paths == ["/prefix/v1/read?model=other&top_k=2"]
+    (file,) = files_of(service.requests[0])
+    assert (file.filename, file.data) == ("4.png", b"4")
+
+
+def test_read_picture_that_cannot_be_read_raises_its_problem(ask: Ask) -> None:
+    with pytest.raises(ProblemError) as raised:
+        ask(ScriptedService(refused(BlankPicture("Nothing there."))), "read", b"0")
+    assert raised.value.slug == "blank"
 
 
 def test_predict_of_nothing_asks_nothing(ask: Ask) -> None:

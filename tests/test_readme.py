@@ -20,12 +20,13 @@ from tests.server import Server
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.strip().splitlines()]
 SCRIPTS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-PRINTED = ("0.png 0\n", "README.md Not a known picture format\n", "[7]\n")
+PRINTED = ("0.png 0\n", "90210 [(", "README.md Not a known picture format\n", "[7]\n")
 URL = "http://127.0.0.1:8000"
 HOST = "127.0.0.1:8000"
 # What takes long, or needs an engine, has tests of its own; here the command line must at least be one that exists.
 CHECKED_ELSEWHERE = {
     "docker compose up": "tests/container",
+    "python -m benchmarks.reading": "tests/benchmarks",
     "python -m training": "tests/training",
     "torchrun": "tests/training",
 }
@@ -51,6 +52,9 @@ def starting_with(*beginnings: str) -> list[str]:
 @pytest.mark.parametrize("command", starting_with("curl"))
 def test_readme_curl_is_answered(command: str, server: Server) -> None:
     answer = json.loads(shell(f"{command.replace(URL, server.url)} --silent --noproxy '*'").stdout)
+    if "/v1/read" in command:
+        assert answer["text"] == "90210"
+        return
     sent_alone = command.count("README.md") == command.count("files=@") == 1
     assert ("detail" if sent_alone else "drops" if "/v1/explain" in command else "predictions") in answer
 

@@ -125,6 +125,8 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     errors.BrokenPicture: Kind("broken-picture", 422, "The picture is damaged"),
     errors.BrokenTable: Kind("broken-csv", 422, "The CSV is no picture"),
     errors.BlankPicture: Kind("blank", 422, "The picture is blank"),
+    errors.TooManyDigits: Kind("too-many-digits", 413, "The picture shows too many digits"),
+    errors.NoReader: Kind("no-reader", 422, "The model reads no lines"),
     InvalidTensor: Kind("invalid-tensor", 422, "The tensor is invalid"),
     ModelRefused: Kind("model-refused", 422, "The model cannot be served"),
     errors.InvalidTopK: Kind("invalid-parameter", 422, "A parameter is invalid"),

@@ -137,6 +137,43 @@ class ExplainAnswer(BaseModel):
     timings_ms: Timings
 
 
+Box = tuple[int, int, int, int]
+BOX = Field(description="x, y, width and height in pixels of the upright original.", examples=[[34, 14, 45, 48]])
+
+
+class ReadDigit(BaseModel):
+    """One digit of a picture."""
+
+    label: str = Field(description="The most probable label.", examples=["9"])
+    probability: float = Field(ge=0, le=1, description="Of that label; calibrated on single digits.")
+    box: Box = BOX
+    top_k: list[RankedLabel] = Field(description="The ranking, most probable first.")
+
+
+class ReadLine(BaseModel):
+    """One line of a picture."""
+
+    text: str = Field(examples=["90210"])
+    box: Box = BOX
+    digits: list[ReadDigit] = Field(description="From left to right.")
+
+
+class ReadAnswer(BaseModel):
+    """What a picture says."""
+
+    model: ModelIdentity
+    request_id: str
+    text: str = Field(examples=["90210"], description="The lines, joined by line feeds.")
+    lines: list[ReadLine] = Field(description="From the top.")
+    digits: list[ReadDigit] = Field(description="Those of all lines, in reading order.")
+    probability: float = Field(
+        ge=0,
+        le=1,
+        description="That the whole text is right if its digits were found rightly: the product of their probabilities.",
+    )
+    timings_ms: Timings
+
+
 class ModelInfo(BaseModel):
     """A loaded model."""
 

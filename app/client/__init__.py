@@ -9,6 +9,7 @@
 ``app.client.errors`` draws what the calls raise; ``app.client.retries`` says what is tried again, and when no more.
 """
 
+from app.api.schemas import ReadAnswer
 from app.client.asynchronous import AsyncDigitsClient
 from app.client.errors import ClientError, ConnectionFailed, DeadlineExceeded, ProblemError, UnexpectedAnswer
 from app.client.pictures import Picture
@@ -23,6 +24,7 @@ __all__ = [
     "DigitsClient",
     "Picture",
     "ProblemError",
+    "ReadAnswer",
     "Reading",
     "Refusal",
     "Result",

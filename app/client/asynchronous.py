@@ -10,10 +10,10 @@ from typing import Final, Self, TypeVar
 
 import httpx
 
-from app.api.schemas import ModelInfo, ModelList
+from app.api.schemas import ModelInfo, ModelList, ReadAnswer
 from app.client.calls import Call, Calls
 from app.client.errors import ClientError
-from app.client.pictures import BatchLimits, Picture, batches
+from app.client.pictures import BatchLimits, Picture, batches, load
 from app.client.results import Result
 from app.client.retries import Attempts
 
@@ -103,6 +103,20 @@ class AsyncDigitsClient:
     ) -> list[Result]:
         """``predict`` where the service's default ranks five labels."""
         return [result async for result in self._predict("top-k", pictures, model, top_k, preview=preview)]
+
+    async def read(self, picture: Picture, *, model: str | None = None, top_k: int | None = None) -> ReadAnswer:
+        """What one picture of several digits says: its text, its lines, and each digit with its place.
+
+        Args:
+            picture: one; the service's limit is 64 digits.
+            model: by name; the service's default if None.
+            top_k: how many labels to rank for each digit; the service's default (3) if None.
+
+        Raises:
+            ProblemError: also for a picture that cannot be read, as there are no others to go on with.
+        """
+        file = await asyncio.to_thread(load, picture)
+        return await self._ask(self._calls.read(file, model, top_k))
 
     async def models(self) -> ModelList:
         """What is loaded, the default model first."""

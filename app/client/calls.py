@@ -11,9 +11,9 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from app import __version__
-from app.api.schemas import ModelInfo, ModelList, PredictAnswer
+from app.api.schemas import ModelInfo, ModelList, PredictAnswer, ReadAnswer
 from app.client import errors, results
-from app.client.pictures import Batch
+from app.client.pictures import Batch, File
 from app.client.results import Result
 from app.client.retries import retry_after_s
 
@@ -49,11 +49,8 @@ class Calls:
         self, route: str, batch: Batch, model: str | None, top_k: int | None, *, preview: bool = False
     ) -> Call[list[Result]]:
         """One result for each of the batch's pictures; ``route`` is ``predict`` or ``top-k``."""
-        params = {name: value for name, value in (("model", model), ("top_k", top_k)) if value is not None}
-        if preview:
-            params["preview"] = "true"
         files = [("files", (file.filename, file.data)) for file in batch.files]
-        request = self._request("POST", f"/v1/{route}", params=params, files=files)
+        request = self._request("POST", f"/v1/{route}", params=_params(model, top_k, preview), files=files)
         request.read()  # into one piece: httpx would send four for each picture
 
         def read(response: httpx.Response) -> list[Result]:
@@ -63,6 +60,13 @@ class Calls:
                 return results.of_problem(problem, batch)
 
         return Call(request, read)
+
+    def read(self, file: File, model: str | None, top_k: int | None) -> Call[ReadAnswer]:
+        """What one picture of several digits says."""
+        files = [("file", (file.filename, file.data))]
+        request = self._request("POST", "/v1/read", params=_params(model, top_k), files=files)
+        request.read()
+        return Call(request, lambda response: _parse(ReadAnswer, response))
 
     def models(self) -> Call[ModelList]:
         """What is loaded, the default first."""
@@ -85,6 +89,11 @@ class Calls:
         files: list[tuple[str, tuple[str | None, bytes]]] | None = None,
     ) -> httpx.Request:
         return httpx.Request(method, self._url + path, params=params, files=files, headers=self._headers)
+
+
+def _params(model: str | None, top_k: int | None, preview: bool = False) -> dict[str, str | int]:
+    params: dict[str, str | int | None] = {"model": model, "top_k": top_k, "preview": "true" if preview else None}
+    return {name: value for name, value in params.items() if value is not None}
 
 
 def _parse(form: type[Form], response: httpx.Response) -> Form:

@@ -18,6 +18,7 @@ PICTURE_PROBLEMS: Final = frozenset(
         "broken-picture",
         "broken-csv",
         "blank",
+        "too-many-digits",
         "body-too-large",  # alone in its body, a picture is what makes it too large
     }
 )

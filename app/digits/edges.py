@@ -20,13 +20,14 @@ SHEET_SHARE: Final = 0.65  # of its box, or it is a box itself
 FRAME_BLUR: Final = 2  # pixels in which its edge may blur
 
 
-def border_bands(smooth: Reals, threshold: float, least_ink: float) -> Mask | None:
+def border_bands(smooth: Reals, threshold: float, least_ink: float, edge: float | None = None) -> Mask | None:
     """Bands along the border: a sheet's edge, a strip of another picture.
 
     Args:
         smooth: float32 (H, W), grey levels away from the paper, of either sign.
         threshold: what stands out from the paper.
         least_ink: what something else must reach, or there would be nothing left.
+        edge: pixels from the border within which a band lies; ``EDGE_SHARE`` of each side if None.
 
     Returns:
         bool (H, W), true on the bands and what blurs from them; None if there are none.
@@ -36,15 +37,15 @@ def border_bands(smooth: Reals, threshold: float, least_ink: float) -> Mask | No
     edges, others = np.zeros(smooth.shape, bool), 0
     for strength in (smooth, -smooth):
         labels, parts = components(strength > threshold, strength)
-        bands = {part.label for part in parts if part.touches and _is_band(part, smooth.shape)}
+        bands = {part.label for part in parts if part.touches and _is_band(part, smooth.shape, edge)}
         edges |= np.isin(labels, list(bands))
         others += sum(part.peak > least_ink for part in parts if part.label not in bands)
     return grown(edges, 2) if others and edges.any() else None
 
 
-def _is_band(part: Component, shape: tuple[int, ...]) -> bool:
+def _is_band(part: Component, shape: tuple[int, ...], edge: float | None) -> bool:
     height, width = shape
-    across, down = max(2.0, EDGE_SHARE * width), max(2.0, EDGE_SHARE * height)
+    across, down = (max(2.0, EDGE_SHARE * side if edge is None else edge) for side in (width, height))
     return part.x + part.width <= across or part.x >= width - across or part.y + part.height <= down or part.y >= height - down
 
 

@@ -8,9 +8,11 @@
     │   ├── UnsupportedFormat     neither a known picture format nor a 28×28 table
     │   ├── BrokenPicture         a known format whose content is damaged
     │   ├── BrokenTable           a CSV that is not 28×28 numbers of a known range
-    │   └── BlankPicture          nothing is drawn on it
+    │   ├── BlankPicture          nothing is drawn on it
+    │   └── TooManyDigits         more digits on it than the limit
     ├── InvalidTopK               ``top_k`` below 1 or above the number of labels
     ├── UnknownLabel              the model has no such label
+    ├── NoReader                  the model answers whole pictures only
     ├── ModelError                a model folder cannot be served
     │   ├── ModelMissing          no such folder, or a file of it is gone
     │   ├── ManifestInvalid       the manifest is not readable or not of a known schema
@@ -69,12 +71,20 @@ class BlankPicture(PictureError):
     """The picture shows no ink."""
 
 
+class TooManyDigits(PictureError):
+    """The picture shows more digits than the limit."""
+
+
 class InvalidTopK(DigitsError):
     """``top_k`` is below 1 or above the number of the model's labels."""
 
 
 class UnknownLabel(DigitsError):
     """The model has no such label."""
+
+
+class NoReader(DigitsError):
+    """The model's frames are whole pictures, so it cannot read several digits of one."""
 
 
 class ModelError(DigitsError):

@@ -26,6 +26,8 @@ FULL_INK_SHARE: Final = 0.0015
 # Shares of full ink: where a stroke ends, and what a part of the digit must reach somewhere.
 STROKE_SHARE: Final = 0.25
 PART_SHARE: Final = 0.4
+# And where pale print ends, as the lines of ruled paper.
+FAINT_SHARE: Final = 0.1
 # A part belongs to the digit if it has this share of the main part's ink, no farther off than this share of its size.
 SPECK_SHARE: Final = 0.05
 NEAR_SHARE: Final = 0.35
@@ -84,6 +86,11 @@ class Relief:
         strokes: Mask = self.smooth > max(WEAK_SIGMA * self.noise, STROKE_SHARE * self.full)
         return strokes
 
+    def faint(self) -> Mask:
+        """Bool (H, W): whatever stands out of the noise, pale print too."""
+        faint: Mask = self.smooth > max(WEAK_SIGMA * self.noise, LEAST_CONTRAST, FAINT_SHARE * self.full)
+        return faint
+
 
 def find_ink(grey: Grey) -> Ink:
     """The ink of the digit on a picture.
@@ -121,11 +128,12 @@ def _inside(grey: Grey, labels: Labels, frame: Component, is_dark: bool) -> Ink 
     return Ink(strength, mask, ink.is_dark, ink.digits, steps)
 
 
-def relief_of(grey: Grey) -> Relief:
+def relief_of(grey: Grey, edge: float | None = None) -> Relief:
     """What stands out from the paper, edges of a frame left out.
 
     Args:
         grey: uint8 (H, W).
+        edge: pixels from the border within which a band along it is an edge; a share of each side if None.
 
     Raises:
         BlankPicture: nothing stands out from the paper and its noise.
@@ -134,7 +142,7 @@ def relief_of(grey: Grey) -> Relief:
     residual = grey - level
     smooth = smoothed(residual)
     noise = noise_of(residual, smooth)
-    edges = border_bands(smooth, WEAK_SIGMA * noise + 1, _least_ink(noise))
+    edges = border_bands(smooth, WEAK_SIGMA * noise + 1, _least_ink(noise), edge)
     if edges is not None:
         smooth[edges] = residual[edges] = 0
     sign = _polarity(smooth, noise)

@@ -84,11 +84,16 @@ def _framed(grey: Grey) -> tuple[Frame, int]:
     small, factor = _reduced(grey)
     ink = find_ink(small)
     box = _bounds(ink.mask)
+    image, steps = framed_ink(ink, box)
+    return Frame(image[None], _in_original(box, factor, grey), (*ink.steps, *steps), ink.digits), factor
+
+
+def framed_ink(ink: Ink, box: Box) -> tuple[Grey, tuple[str, ...]]:
+    """Ink that was found → uint8 (28, 28), framed as MNIST's digits are, and the steps; ``box`` holds all of its mask."""
     digit = _enlarged_ink(ink, box)
     strokes = _widened(digit)
     widened = () if strokes is digit else ("thin strokes widened",)
-    steps = (*ink.steps, "cropped", *widened, "scaled", "centred")
-    return Frame(_centred(_boxed(strokes))[None], _in_original(box, factor, grey), steps, ink.digits), factor
+    return _centred(_boxed(strokes)), ("cropped", *widened, "scaled", "centred")
 
 
 def _closer(grey: Grey, frame: Frame) -> Frame:
@@ -120,6 +125,8 @@ def fit(grey: Grey) -> Frame:
     return Frame(image[None], (0, 0, width, height), ("scaled",))
 
 
+# How each frames ink that was found on a page; what frames whole pictures is not here.
+INK_FRAMES: Final = {("mnist-frame", "2"): framed_ink}
 PREPROCESSINGS: Final[dict[tuple[str, str], Callable[[Grey], Frame]]] = {
     ("mnist-frame", "2"): mnist_frame,
     ("fit", "1"): fit,

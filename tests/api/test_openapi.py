@@ -13,6 +13,7 @@ ROUTES = {
     ("post", "/v1/predict"),
     ("post", "/v1/top-k"),
     ("post", "/v1/explain"),
+    ("post", "/v1/read"),
     ("get", "/v1/models"),
     ("get", "/v1/models/{name}"),
     ("get", "/v1/samples"),
