@@ -64,8 +64,7 @@ def tesseract(pages: Sequence[Page]) -> list[str]:
     environment = os.environ | {"OMP_THREAD_LIMIT": "1"}
     command = ["tesseract", "-", "-", *TESSERACT]
     ended = [
-        subprocess.run(command, input=as_png(page.image), capture_output=True, check=False, env=environment)
-        for page in pages
+        subprocess.run(command, input=as_png(page.image), capture_output=True, check=False, env=environment) for page in pages
     ]
     return ["" if run.returncode else "".join(run.stdout.decode().split()) for run in ended]
 
