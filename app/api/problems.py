@@ -87,6 +87,10 @@ class Forbidden(RequestError):
     """The request's key, known or not, does not open this."""
 
 
+class UnknownFile(RequestError):
+    """The model has no such card or figure."""
+
+
 class RateLimited(RequestError):
     """The client's quota is spent."""
 
@@ -113,6 +117,7 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     MalformedInference: Kind("malformed-inference", 400, "The inference request is malformed"),
     Forbidden: Kind("forbidden", 403, "This is not allowed"),
     errors.UnknownModel: Kind("unknown-model", 404, "No such model"),
+    UnknownFile: Kind("unknown-file", 404, "No such file"),
     SeveralWorkers: Kind("several-workers", 409, "Not with several workers"),
     SlowBody: Kind("slow-body", 408, "The body arrived too slowly"),
     BodyTooLarge: Kind("body-too-large", 413, "The body is too large"),

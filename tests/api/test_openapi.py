@@ -17,6 +17,8 @@ ROUTES = {
     ("get", "/v1/models"),
     ("get", "/v1/models/{name}"),
     ("get", "/v1/samples"),
+    ("get", "/v1/models/{name}/card"),
+    ("get", "/v1/models/{name}/figures/{file}"),
     ("get", "/livez"),
     ("get", "/readyz"),
     ("get", "/health"),
