@@ -176,8 +176,9 @@ def test_page_abstention_is_told_with_its_reason(page: Page, reason: str, words:
     expect(page.locator("#answer")).to_contain_text("The best guess would be 7")
 
 
-def test_page_oversize_file_is_refused_in_the_services_words(page: Page) -> None:
-    choose(page, file("large.png", bytes(11 * 2**20)))
+def test_page_oversize_file_is_refused_in_the_services_words(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "large.png").write_bytes(bytes(11 * 2**20))
+    page.locator("#files").set_input_files(tmp_path / "large.png")
     expect(page.get_by_role("alert")).to_contain_text("The file is too large")
     expect(page.get_by_role("alert")).to_contain_text("10,485,760")
 
@@ -292,6 +293,20 @@ def test_page_models_are_listed_and_timed(tab: Page, zoo: Server) -> None:
     expect(tab.locator("#models tbody tr").first).to_contain_text("99.78 % (99.67 – 99.85)")
     tab.get_by_role("button", name="Measure the time here").click()
     expect(tab.locator("#models tbody tr").nth(1).locator("td").nth(4)).to_contain_text("ms")
+
+
+def test_page_card_is_shown_with_its_tables_and_figures(tab: Page, zoo: Server) -> None:
+    table = "| split | n |\n|---|---|\n| test | 10000 |"
+    text = f"# cnn\n\nReads **digits**, see [the log](LOG.md).\n\n{table}\n\n![Curves](figures/curves.png)\n"
+    tab.route("**/v1/models/cnn/card", lambda route: route.fulfill(body=text, content_type="text/markdown"))
+    figure = pictures.png("7")
+    tab.route("**/v1/models/cnn/figures/curves.png", lambda route: route.fulfill(body=figure, content_type="image/png"))
+    tab.goto(f"{zoo.url}/#models")
+    tab.get_by_role("button", name="Card of cnn").click()
+    card = tab.get_by_role("dialog")
+    expect(card.get_by_text("Reads digits, see the log.")).to_be_visible()
+    expect(card.get_by_role("cell", name="10000")).to_be_visible()
+    expect(card.get_by_role("img", name="Curves")).to_have_js_property("naturalWidth", 56)
 
 
 def test_page_code_for_developers_repeats_what_was_done(page: Page, server: Server, tmp_path: Path) -> None:
