@@ -12,6 +12,7 @@ import pytest
 from app.api import problems
 from app.api.problems import INTERNAL, TABLE, kind_of
 from app.digits import errors
+from app.serving.samples import NoSamples
 from tests import pictures
 from tests.client import Api, assert_problem, multipart
 from tests.conftest import MakeApi
@@ -202,7 +203,7 @@ def _tree(root: type[Exception]) -> Iterator[type[Exception]]:
 
 def test_every_error_that_can_reach_http_is_in_the_table() -> None:
     roots = {errors.DigitsError, errors.PictureError, errors.ServingError, problems.RequestError}  # never raised themselves
-    at_start_only = {*_tree(errors.ModelError), errors.ProviderUnavailable}
+    at_start_only = {*_tree(errors.ModelError), errors.ProviderUnavailable, NoSamples}
     unmapped = {error for error in _tree(errors.DigitsError) if kind_of(error.__new__(error)) is INTERNAL}
     assert unmapped == roots | at_start_only
 
