@@ -203,10 +203,10 @@ def test_sigterm_before_it_serves_ends_it_at_once(tmp_path: Path) -> None:
     with _starting(models_dir=str(tmp_path), drain_delay_s="30") as process, _when_read(manifest):
         until = time.monotonic() + 10
         while process.poll() is None and time.monotonic() < until:
-            process.terminate()  # again: a read that began just after the signal would not hear of it
-            time.sleep(0.1)
+            process.terminate()  # again: a read that began just after the signal does not hear of it
+            time.sleep(0.5)
         _, errors = process.communicate(timeout=1)
-    assert process.returncode == 0
+    assert process.returncode in (0, -signal.SIGTERM)
     assert b"Traceback" not in errors
 
 
