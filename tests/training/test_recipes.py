@@ -25,9 +25,9 @@ def test_flags_change_the_named_recipe() -> None:
 
 
 def test_drawn_pictures_are_left_out_for_other_classes_unless_asked_for() -> None:
-    assert RECIPES["mlp-128"].nondigit_share > 0
-    assert named_recipe("mlp-128", {}, SHOES)[1].nondigit_share == 0
-    assert named_recipe("mlp-128", {"nondigit_share": 0.1}, SHOES)[1].nondigit_share == 0.1
+    assert RECIPES["cnn"].nondigit_share > 0
+    assert named_recipe("cnn", {}, SHOES)[1].nondigit_share == 0
+    assert named_recipe("cnn", {"nondigit_share": 0.1}, SHOES)[1].nondigit_share == 0.1
 
 
 def test_model_of_other_data_does_not_take_the_default_models_name() -> None:

@@ -8,13 +8,12 @@ from functools import partial
 from torch import nn
 
 from training.errors import TrainingError
-from training.networks.cnn import cnn, lean, teacher
+from training.networks.cnn import cnn, teacher
 from training.networks.mlp import mlp
 from training.networks.vit import vit
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "cnn": cnn,
-    "cnn-lean": lean,
     "cnn-teacher": teacher,
     "mlp-128": partial(mlp, hidden=(128,)),
     "mlp-512-256": partial(mlp, hidden=(512, 256)),
