@@ -175,19 +175,28 @@ def _webp_size(data: bytes) -> tuple[int, int]:
 
 
 def _decoded(image: Image.Image) -> Decoded:
+    size, factor = image.size, 1
+    if max(size) >= 2 * DETAIL_SIDE:
+        grey, factor = _averaged(image, max(size) // DETAIL_SIDE)
+    else:
+        image.load()
+        grey = _to_grey(image) if size[0] * size[1] <= BAND_PIXELS else _by_bands(image, 1)
+    if "exif" in image.info or image.format == "TIFF":
+        orientation = image.getexif().get(ORIENTATION)
+        if orientation in UPRIGHT:
+            grey = UPRIGHT[orientation](grey)
+            size = size if orientation < 5 else size[::-1]
+    return Decoded(grey, factor, size)
+
+
+def _averaged(image: Image.Image, factor: int) -> tuple[Grey, int]:
+    """Decode at a part of the picture's size; the second is by how much, which for a JPEG may be less than ``factor``."""
     width, height = image.size
-    factor = max(1, max(width, height) // DETAIL_SIDE)
-    if factor > 1:
-        image.draft("L", (max(1, width // factor), max(1, height // factor)))  # JPEG can be decoded at 1/2, 1/4 or 1/8
+    image.draft("L", (max(1, width // factor), max(1, height // factor)))  # JPEG can be decoded at 1/2, 1/4 or 1/8
     image.load()
     drafted = round(max(width, height) / max(image.size))
     further = max(1, factor // drafted)
-    grey = _to_grey(image) if image.width * image.height <= BAND_PIXELS else _by_bands(image, further)
-    orientation = image.getexif().get(ORIENTATION) if "exif" in image.info or image.format == "TIFF" else None
-    if orientation in UPRIGHT:
-        grey = UPRIGHT[orientation](grey)
-        width, height = (width, height) if orientation < 5 else (height, width)
-    return Decoded(grey, drafted * further, (width, height))
+    return _by_bands(image, further), drafted * further
 
 
 def _by_bands(image: Image.Image, factor: int) -> Grey:

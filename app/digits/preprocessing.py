@@ -71,8 +71,9 @@ def mnist_frame(grey: Grey) -> Frame:
     Raises:
         BlankPicture: no ink stands out from the paper.
     """
-    if is_native(grey):
-        return Frame(grey[None], _bounds(grey > 0), ("native",))
+    native = native_box(grey)
+    if native is not None:
+        return Frame(grey[None], native, ("native",))
     frame, factor = _framed(grey)
     if factor > 1 and max(frame.box[2:]) < CLOSE_SIDE * factor:
         return _closer(grey, frame)
@@ -133,13 +134,17 @@ PREPROCESSINGS: Final[dict[tuple[str, str], Callable[[Grey], Frame]]] = {
 }
 
 
-def is_native(grey: Grey) -> bool:
-    """True for a 28×28 picture that is framed like MNIST: light ink in a 20-pixel box, centred by mass, on pure paper."""
+def native_box(grey: Grey) -> Box | None:
+    """The ink's box in a 28×28 picture that is framed like MNIST: light ink in a 20-pixel box, centred by mass, on pure paper.
+
+    None for any other.
+    """
     if grey.shape != (SIDE, SIDE) or grey[0, 0] or grey[-1, -1]:
-        return False
-    if max(_bounds(grey > 0)[2:]) not in NATIVE_BOX_SIDES:
-        return False
-    return max(abs(axis - CENTRE) for axis in _centre_of_mass(grey)) <= CENTRE_TOLERANCE
+        return None
+    box = _bounds(grey > 0)
+    if max(box[2:]) not in NATIVE_BOX_SIDES or max(abs(axis - CENTRE) for axis in _centre_of_mass(grey)) > CENTRE_TOLERANCE:
+        return None
+    return box
 
 
 def _reduced(grey: Grey) -> tuple[Grey, int]:

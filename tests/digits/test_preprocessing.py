@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from app.digits.errors import BlankPicture
 from app.digits.image import decode
-from app.digits.preprocessing import CENTRE, CENTRE_TOLERANCE, PREPROCESSINGS, Frame, Grey, fit, is_native, mnist_frame
+from app.digits.preprocessing import CENTRE, CENTRE_TOLERANCE, PREPROCESSINGS, Frame, Grey, fit, mnist_frame, native_box
 from tests.pictures import csv
 from training.strokes import GLYPHS, as_png, draw_digit
 
@@ -33,7 +33,7 @@ def test_mnist_frame_drawing_is_framed_like_mnist(drawing: Grey) -> None:
     assert frame.image.shape == (1, 28, 28)
     assert frame.image.dtype == np.uint8
     assert frame.image.max() == 255
-    assert is_native(frame.image[0])
+    assert native_box(frame.image[0])
     assert max(abs(axis - CENTRE) for axis in _centre_of_mass(frame.image[0])) <= CENTRE_TOLERANCE
 
 
