@@ -169,7 +169,8 @@ class Reader:
         for start in range(0, len(pieces), self._most_digits):
             chunk = pieces[start : start + self._most_digits]
             output = yield np.stack([self._frame(*page.ink_of(piece))[0] for piece in chunk])[:, None]
-            energies = np.logaddexp.reduce(output.logits / self._classifier.manifest.temperature, axis=1)
+            centred = output.logits - output.logits.mean(axis=1, keepdims=True)
+            energies = np.logaddexp.reduce(centred / self._classifier.manifest.temperature, axis=1)
             for piece, row, energy in zip(chunk, output.probabilities, energies, strict=True):
                 found.append(Found(piece, self._classifier.manifest.labels[int(row.argmax())], row, float(energy)))
         return found

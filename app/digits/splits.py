@@ -49,7 +49,7 @@ ANY_SHAPE: Final = (-0.24, 0.35)
 ENERGY, HEIGHT, WIDE = 1.25, 7.0, 1.35
 # For a cut: as such, more so on a page whose other pieces are clear; each stroke that it crosses but the first; and for
 # it, how much wider than high the piece is.
-CUT, CUT_OF_CLEAR, CROSSED, WIDTH = 1.4, 3.0, 0.7, 2.1
+CUT, CUT_OF_CLEAR, CROSSED, WIDTH = 1.4, 4.0, 0.7, 2.1
 FULL_HEIGHT: Final = 0.8
 MOST_CROSSED: Final = 3
 WIDEST: Final = 4.0
@@ -57,6 +57,9 @@ NARROWEST: Final = 0.3
 # A piece is doubtful if its energy is so far under that of clear digits, or if it is so many deviations wider than its label.
 DOUBTFUL_ENERGY: Final = 0.7
 DOUBTFUL_WIDTH: Final = 1.2
+# And it is one digit, whatever its halves look like, if it is as clear as that and not wider than that.
+CLEAR_ENERGY: Final = 0.2
+CLEAR_WIDTH: Final = 1.7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,6 +125,8 @@ def cuts_of(piece: Piece, scale: Scale) -> list[Cut]:
 
 def best_of(whole: Found, halves: Sequence[tuple[Found, Found]], cuts: Sequence[Cut], scale: Scale) -> tuple[Found, ...]:
     """The piece as it is, or the halves of its best cut."""
+    if whole.energy > scale.energy - CLEAR_ENERGY and _widening(whole) < CLEAR_WIDTH:
+        return (whole,)
     prior = WIDTH * np.log(max(NARROWEST, whole.piece.width / scale.height)) - CUT - CUT_OF_CLEAR * scale.clear
     scores: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
     for index, ((left, right), cut) in enumerate(zip(halves, cuts, strict=True)):
