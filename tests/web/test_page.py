@@ -23,10 +23,9 @@ from app.settings import PROJECT
 from tests import pictures
 from tests.fakes import read_manifest, write_manifest
 from tests.server import Server
-from tests.web.browser import CHROMIUM, FLAGS, MISSING, Witness
+from tests.web.browser import CHROMIUM, FLAGS, MISSING, Witness, camera, draw
 from training.strokes import draw_digit
 
-SEVEN = ((0.28, 0.25), (0.5, 0.24), (0.72, 0.25), (0.6, 0.5), (0.45, 0.8))
 KEY = "a key of the tests"
 FIRST_VIEW_BYTES = 60_000
 
@@ -40,9 +39,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    seen = tmp_path_factory.mktemp("camera") / "seven.y4m"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *camera(seen, photograph("7"))])
         yield browser
         browser.close()
 
@@ -64,17 +64,6 @@ def page(tab: Page, server: Server) -> Page:
     """The page, open."""
     tab.goto(server.url)
     return tab
-
-
-def draw(page: Page, points: tuple[tuple[float, float], ...] = SEVEN, canvas: str = "#canvas") -> None:
-    box = page.locator(canvas).bounding_box()
-    assert box is not None
-    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=4)
-    page.mouse.up()
 
 
 def choose(page: Page, *files: FilePayload) -> None:
@@ -145,6 +134,14 @@ def test_page_pasted_or_dropped_picture_is_read(page: Page, way: str) -> None:
     )
     expect(page.locator("#digit")).to_have_text("4")
     expect(page.get_by_text("<img src=x")).to_be_visible()
+
+
+def test_page_photograph_is_taken_and_read(page: Page) -> None:
+    page.get_by_role("button", name="Camera").click()
+    dialog = page.get_by_role("dialog", name="Camera")
+    dialog.get_by_role("button", name="Take the picture").click()
+    expect(page.locator("#digit")).to_have_text("7")
+    expect(dialog).to_have_count(0)
 
 
 def test_page_thirty_files_each_have_their_result(page: Page) -> None:

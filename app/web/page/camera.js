@@ -31,10 +31,12 @@ function fromSystem() {
  */
 async function fromStream(stream) {
   const video = el("video", { srcObject: stream, autoplay: true, muted: true, playsInline: true, "aria-label": "Camera" });
+  const take = el("button", { value: "take", className: "primary", disabled: true }, "Take the picture");
+  video.addEventListener("loadeddata", () => (take.disabled = false), { once: true });
   const form = el(
     "form",
     { method: "dialog", className: "tools" },
-    el("button", { value: "take", className: "primary" }, "Take the picture"),
+    take,
     el("button", { value: "" }, "Cancel"),
   );
   const dialog = el("dialog", { "aria-label": "Camera" }, video, form);
