@@ -270,6 +270,16 @@ def test_page_comparison_shows_each_model_and_how_they_agree(tab: Page, zoo: Ser
     expect(tab.locator(".session tbody td").nth(1)).to_contain_text("of 25")
 
 
+def test_page_comparison_waits_for_samples_that_are_slow(tab: Page, zoo: Server) -> None:
+    held: list[Route] = []
+    tab.route("**/v1/samples*", lambda route: held.append(route))
+    with tab.expect_request("**/v1/samples*"):
+        tab.goto(f"{zoo.url}/#compare")
+    tab.get_by_role("button", name="Compare on the 25 samples").click()
+    held[0].continue_()
+    expect(tab.locator(".session")).to_contain_text("All agree on 25 of 25 pictures.")
+
+
 def test_page_comparison_tells_where_models_disagree(tab: Page, zoo: Server) -> None:
     def differ(route: Route) -> None:
         content = route.fetch().json()

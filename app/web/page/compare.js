@@ -34,7 +34,7 @@ class Comparison {
    */
   constructor(root, page) {
     this.page = page;
-    const run = el("button", { type: "button", className: "primary", onclick: () => this.take(page.samples) }, "Compare on the 25 samples");
+    const run = el("button", { type: "button", className: "primary", onclick: () => page.sampled.then(() => this.take(page.samples)) }, "Compare on the 25 samples");
     const reset = el("button", { type: "button", onclick: () => this.#reset() }, "Start over");
     root.append(
       el("div", { className: "title" }, el("h2", {}, "Every model, side by side"), el("div", { className: "tools" }, run, reset)),

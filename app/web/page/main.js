@@ -38,6 +38,8 @@ export class Page {
   lastCall = null;
   /** @type {Picture[]} those of the grid */
   samples = [];
+  /** @type {Promise<void>} settled once they are there, or were refused */
+  sampled = Promise.resolve();
   /** @type {Map<string, View>} */
   views = new Map();
 
@@ -134,11 +136,11 @@ export class Page {
 
   frameSamples() {
     const body = el("div", { className: "sampled" });
-    const more = el("button", { type: "button", id: "more", onclick: () => this.sample(body) }, "Another 25");
+    const more = el("button", { type: "button", id: "more", onclick: () => (this.sampled = this.sample(body)) }, "Another 25");
     byId("samples").append(el("div", { className: "title" }, el("h2", {}, "Real handwriting"), more), body);
-    this.zoo.then((zoo) => {
+    this.sampled = this.zoo.then((zoo) => {
       offerModels(zoo, () => this.current && this.look(this.current));
-      this.sample(body);
+      return this.sample(body);
     });
   }
 
