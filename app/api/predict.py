@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from app.api import problems
 from app.api.deadline import TimeoutMs, deadline
+from app.api.direct import DirectRoute
 from app.api.presence import WhileConnected
 from app.api.previews import preview_of
 from app.api.problems import documented, problem_of
@@ -75,7 +76,7 @@ REQUEST_BODY: Final = {
     },
 }
 
-router = APIRouter(prefix="/v1", tags=["predict"])
+router = APIRouter(prefix="/v1", tags=["predict"], route_class=DirectRoute)
 
 
 @router.post("/predict", summary="Read digits", responses=RESPONSES, openapi_extra={"requestBody": REQUEST_BODY})
