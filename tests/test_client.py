@@ -17,8 +17,8 @@ import pytest
 from python_multipart.multipart import parse_options_header
 
 from app.api import problems
+from app.api.multipart import Upload, parse_multipart
 from app.api.schemas import ModelIdentity, PictureAnswer, PredictAnswer, RankedLabel, ReadAnswer, ReadDigit, ReadLine, Timings
-from app.api.uploads import Upload, parse_multipart
 from app.client import (
     AsyncDigitsClient,
     ClientError,

@@ -11,13 +11,14 @@ from starlette.responses import Response
 
 from app.api import problems
 from app.api.deadline import TimeoutMs, deadline
+from app.api.multipart import Upload
 from app.api.predict import BINARY, PICTURE_TYPES, ModelName, shown
 from app.api.presence import WhileConnected
 from app.api.previews import data_uri
 from app.api.problems import documented, kind_of
 from app.api.schemas import ExplainAnswer
 from app.api.timed import timed_response
-from app.api.uploads import Upload, read_uploads
+from app.api.uploads import read_uploads
 from app.digits import errors
 from app.digits.classifier import DigitClassifier
 from app.digits.occlusion import Occlusion, overlay

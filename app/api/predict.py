@@ -14,12 +14,13 @@ from starlette.responses import Response
 from app.api import problems
 from app.api.deadline import TimeoutMs, deadline
 from app.api.direct import DirectRoute
+from app.api.multipart import Upload
 from app.api.presence import WhileConnected
 from app.api.previews import preview_of
 from app.api.problems import documented, problem_of
 from app.api.schemas import PredictAnswer
 from app.api.timed import timed_response
-from app.api.uploads import Upload, read_uploads
+from app.api.uploads import read_uploads
 from app.digits import errors
 from app.digits.classifier import DigitClassifier, Prediction
 from app.digits.preprocessing import Frame

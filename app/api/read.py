@@ -10,12 +10,13 @@ from starlette.responses import Response
 
 from app.api import problems
 from app.api.deadline import TimeoutMs, deadline
+from app.api.multipart import Upload
 from app.api.predict import BINARY, PICTURE_TYPES, PROBABILITY_DIGITS, ModelName, TopK
 from app.api.presence import WhileConnected
 from app.api.problems import TooManyFiles, documented, kind_of
 from app.api.schemas import ReadAnswer
 from app.api.timed import timed_response
-from app.api.uploads import Upload, read_uploads
+from app.api.uploads import read_uploads
 from app.digits import errors
 from app.digits.image import Decoded, open_picture
 from app.digits.reader import ReadDigit, Reader

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.api.multipart import Upload, any_files, parse_multipart, usual_files
 from app.api.problems import MalformedMultipart, TooManyFiles
-from app.api.uploads import Upload, parse_multipart
 from tests.client import Api
 
 BOUNDARY = b"limit"
@@ -45,6 +45,46 @@ def test_parse_multipart_cut_anywhere_is_malformed(parts: list[tuple[str, bytes]
 def test_parse_multipart_any_bytes_raise_its_errors_only(data: bytes, start: bytes) -> None:
     with contextlib.suppress(MalformedMultipart, TooManyFiles):
         parse_multipart(start + data + END, BOUNDARY, max_files=5)
+
+
+# What a body is made of, and what tells readers apart that are not careful.
+PIECES = st.sampled_from(
+    [
+        b"\r\n",
+        b"\n",
+        b"--",
+        b"--limit",
+        b"\r\n--limit",
+        b"limit--",
+        b"\r\n\r\n",
+        b";",
+        b'"',
+        b"\\",
+        b"%22",
+        b"=",
+        b" ",
+        b"\0",
+        b"\xff",
+    ]
+    + [b"Content-Disposition: form-data; ", b"Content-Type: text/csv\r\n"]
+    + [b'name="files"', b'filename="a.csv"', b"filename*=utf-8''a"]
+)
+
+
+@given(FILES, st.lists(st.tuples(st.floats(0, 1), st.integers(0, 8), PIECES), max_size=4))
+def test_usual_files_are_those_of_the_general_reader(
+    parts: list[tuple[str, bytes]], edits: list[tuple[float, int, bytes]]
+) -> None:
+    body = _encoded(parts)
+    for place, dropped, piece in edits:
+        at = int(place * len(body))
+        body = body[:at] + piece + body[at + dropped :]
+    usual = usual_files(body, BOUNDARY, max_files=5)
+    assert usual is None or usual == any_files(body, BOUNDARY, max_files=5)
+
+
+def test_usual_files_are_what_clients_send() -> None:
+    assert usual_files(_encoded([("files", b"1"), ("file", b"2")]), BOUNDARY, max_files=2) is not None
 
 
 def test_parse_multipart_more_files_than_allowed_is_refused() -> None:
