@@ -25,9 +25,7 @@ def cnn(classes: int, *, dropout: float) -> nn.Module:
 
 def teacher(classes: int, *, dropout: float) -> nn.Module:
     """Three wider ones that vote. They look first at areas of 3, 5 and 7 pixels, so that they differ (An et al. 2020)."""
-    return Ensemble(
-        convolutions(classes, kernel=kernel, widths=(32, 64, 128, 256), dropout=dropout) for kernel in (3, 5, 7)
-    )
+    return Ensemble(convolutions(classes, kernel=kernel, widths=(32, 64, 128, 256), dropout=dropout) for kernel in (3, 5, 7))
 
 
 def convolutions(classes: int, *, kernel: int, widths: tuple[int, int, int, int], dropout: float) -> nn.Module:
