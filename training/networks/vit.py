@@ -16,7 +16,7 @@ from torchvision.models.vision_transformer import ConvStemConfig, VisionTransfor
 WIDTH = 64
 
 
-class DigitTransformer(VisionTransformer):
+class DigitTransformer(VisionTransformer):  # type: ignore[misc]  # torchvision has no types
     """Trains on the CPU with attention by plain matrix products: of 49 patches they are faster than the fused kernel.
 
     In bfloat16 a step takes two thirds of the time then; with the fused kernel bfloat16 doubles it (LOG.md).
