@@ -1,0 +1,62 @@
+"""The engine on Ray Data: actors on all machines of a cluster, or of one that is started here (extra ``ray``).
+
+The actors read the pictures where they run, so SOURCE and the models must be there too: ``s3://``, or a shared folder. What
+they answer comes back here; only this process writes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from app.many.errors import CannotBegin, RunFailed
+from app.many.work import Job, Part, Task, read_part, split
+
+# Nobody is told what runs here.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+try:
+    import ray
+    import ray.data
+    from ray.exceptions import RayError
+except ImportError as exc:
+    raise CannotBegin("--engine ray needs Ray: pip install 'digits[ray]'.") from exc
+
+# Parts of one data set; their names are all held in Ray's object store.
+WAVE: Final = 1000
+
+
+class ReadPart:
+    """What an actor does with a row of the data set: a task in, a part out."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        part = read_part(self._job, Task(row["index"], tuple(json.loads(row["names"]))))
+        counts = {"pictures": part.pictures, "abstained": part.abstained, "refused": part.refused}
+        return {"index": part.index, "content": part.content} | counts
+
+
+def on_ray(job: Job, tasks: Iterable[Task], workers: int) -> Iterator[Part]:
+    """Read the parts with up to ``workers`` actors of one CPU each, which Ray adds as there is work.
+
+    Raises:
+        RunFailed: Ray failed, or the source did.
+    """
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    try:
+        for wave in split(iter(tasks), WAVE):
+            rows = [{"index": task.index, "names": json.dumps(task.names)} for task in wave]
+            parts = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+                ReadPart,
+                fn_constructor_args=(job,),
+                compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers),
+                num_cpus=1,
+            )
+            for row in parts.iter_rows():
+                yield Part(**row)
+    except RayError as exc:
+        raise RunFailed(f"Ray stopped: {str(exc).strip().splitlines()[-1]}") from exc
