@@ -44,7 +44,7 @@ class Plan(BaseModel):
     sha256: str
     max_file_bytes: int
     max_image_pixels: int
-    part_pictures: int = PART_PICTURES
+    part_pictures: int
 
     def difference(self, other: Plan) -> str | None:
         """The first field that differs, in words."""
@@ -107,10 +107,10 @@ class Parts:
             file.write(plan.model_dump_json(indent=2).encode())
         return count
 
-    def tasks(self) -> Iterator[Task]:
+    def tasks(self, plan: Plan) -> Iterator[Task]:
         """All parts, finished or not, in order."""
         with (self._folder / NAMES).open("rb") as file:
-            for index, lines in enumerate(split(iter(file), PART_PICTURES)):
+            for index, lines in enumerate(split(iter(file), plan.part_pictures)):
                 yield Task(index, tuple(map(json.loads, lines)))
 
     def has(self, index: int) -> bool:

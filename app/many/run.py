@@ -16,7 +16,7 @@ from app.digits.manifest import ModelManifest
 from app.many.engines import Engine
 from app.many.errors import CannotBegin, RunFailed
 from app.many.formats import format_of
-from app.many.parts import Parts, Plan
+from app.many.parts import PART_PICTURES, Parts, Plan
 from app.many.rows import columns
 from app.many.sources import open_source
 from app.many.work import Job
@@ -59,6 +59,7 @@ class Run:
         manifest: of the model.
         engine: what runs the parts.
         workers: how many at most.
+        part_pictures: pictures of one part.
     """
 
     job: Job
@@ -66,6 +67,7 @@ class Run:
     manifest: ModelManifest
     engine: Engine
     workers: int
+    part_pictures: int = PART_PICTURES
 
     def start(self, progress: Progress, *, resume: bool = False, overwrite: bool = False) -> Tally | None:
         """Read every picture once and write the result; None if an earlier run had finished it.
@@ -101,6 +103,7 @@ class Run:
             sha256=manifest.sha256,
             max_file_bytes=limits.max_file_bytes,
             max_image_pixels=limits.max_image_pixels,
+            part_pictures=self.part_pictures,
         )
 
     def _check(self, begun: Plan, *, resume: bool) -> None:
@@ -113,21 +116,21 @@ class Run:
         """Read the parts that are missing, then join them all."""
         plan = self._plan()
         tally, count, missing = Tally(), 0, 0
-        for task in parts.tasks():
+        for task in parts.tasks(plan):
             done = parts.has(task.index)
             count, missing = count + 1, missing + (not done)
             tally.pictures += len(task.names)
             tally.before += len(task.names) * done
         if missing:
-            self._read(parts, min(missing, self.workers), tally, progress)
+            self._read(parts, plan, min(missing, self.workers), tally, progress)
         with _told(self.out):
             parts.join(count, plan)
         return tally
 
-    def _read(self, parts: Parts, workers: int, tally: Tally, progress: Progress) -> None:
+    def _read(self, parts: Parts, plan: Plan, workers: int, tally: Tally, progress: Progress) -> None:
         bar = progress.add_task("reading", total=tally.pictures, completed=tally.before, rate="")
         started, read = time.monotonic(), 0
-        tasks = (task for task in parts.tasks() if not parts.has(task.index))
+        tasks = (task for task in parts.tasks(plan) if not parts.has(task.index))
         for part in self.engine(self.job, tasks, workers):
             with _told(self.out):
                 parts.write(part)

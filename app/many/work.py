@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 import numpy as np
 
 from app.digits.classifier import DigitClassifier
-from app.digits.errors import PictureError
+from app.digits.errors import FileTooLarge, PictureError
 from app.digits.image import Limits, decode
 from app.digits.preprocessing import Frame
 from app.digits.session import ProviderName
@@ -129,6 +129,8 @@ class _Reader:
     def _frame(self, name: str, data: bytes | PictureError) -> Frame | PictureError:
         if isinstance(data, PictureError):
             return data
+        if len(data) > self._limits.max_file_bytes:  # no more of it was read, so its size is not known
+            return FileTooLarge(f"The file has more than {self._limits.max_file_bytes:,} bytes.")
         try:
             return self._classifier.frame(decode(data, self._limits, is_csv=name.lower().endswith(".csv")))
         except PictureError as exc:
