@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
 from ray import serve
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs
 from app.api.health import check_alive
@@ -45,6 +46,7 @@ class Replica:
     def __init__(self, settings: Settings) -> None:
         logs.configure(settings.log_format, settings.log_level, with_pid=True)
         self._app = create_app(settings)
+        self._app.add_middleware(WithoutRequestId)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return self._app
@@ -54,9 +56,28 @@ class Replica:
         check_alive(self._app.state.services)
 
 
+class WithoutRequestId:
+    """Takes ``X-Request-ID`` off the answers: Ray's proxy, which has given each request its id, adds it a second time."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_without(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [header for header in message.get("headers", ()) if header[0] != b"x-request-id"]
+            await send(message)
+
+        await self.app(scope, receive, send_without)
+
+
 def app(scale: Scale) -> Any:
-    """The application that ``serve run`` deploys, with the ``DIGITS_*`` variables of this process on all machines."""
-    settings = Settings()
+    """The application that ``serve run`` deploys, with the ``DIGITS_*`` variables of this process for all replicas."""
+    return of_settings(Settings(), scale)
+
+
+def of_settings(settings: Settings, scale: Scale) -> Any:
+    """The same with settings of one's own."""
     deployment = serve.deployment(serve.ingress()(Replica)).options(
         name="digits",
         autoscaling_config={

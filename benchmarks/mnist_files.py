@@ -1,6 +1,6 @@
 """MNIST's 70,000 pictures as PNG files named by split, place and label: ``test/00000-7.png``.
 
-    python -m benchmarks.mnist_files /somewhere/mnist
+python -m benchmarks.mnist_files /somewhere/mnist
 """
 
 from __future__ import annotations

@@ -45,18 +45,15 @@ def on_ray(job: Job, tasks: Iterable[Task], workers: int) -> Iterator[Part]:
     Raises:
         RunFailed: Ray failed, or the source did.
     """
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
     try:
+        if not ray.is_initialized():
+            ray.init(log_to_driver=False, logging_level="error")  # RAY_ADDRESS names a cluster, else one begins here
+        ray.data.DataContext.get_current().enable_progress_bars = False
         for wave in split(iter(tasks), WAVE):
             rows = [{"index": task.index, "names": json.dumps(task.names)} for task in wave]
-            parts = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
-                ReadPart,
-                fn_constructor_args=(job,),
-                compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers),
-                num_cpus=1,
-            )
-            for row in parts.iter_rows():
+            actors = ray.data.ActorPoolStrategy(min_size=1, max_size=workers)
+            todo = ray.data.from_items(rows, override_num_blocks=len(rows))
+            for row in todo.map(ReadPart, fn_constructor_args=(job,), compute=actors, num_cpus=1).iter_rows():
                 yield Part(**row)
     except RayError as exc:
         raise RunFailed(f"Ray stopped: {str(exc).strip().splitlines()[-1]}") from exc
