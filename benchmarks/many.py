@@ -9,6 +9,7 @@ are done; the rate is that of the rest. On a machine that others use, compare CP
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -129,15 +130,17 @@ def compare(
         first = [sys.executable, "-m", "benchmarks.many", "loop", str(folder), str(begun)]
         plain = follow(first, begun.exists)
         _add(table, "plain loop", plain, plain, pictures)
+        parts = out.with_name(out.name + ".parts")
         for name in engine or ["local"]:
             for count in workers or [1, 2]:
                 command = [sys.executable, "-m", "app.cli", "classify-many", str(folder), "--out", str(out), "--overwrite"]
-                parts = out.with_name(out.name + ".parts")
-                course = follow(
-                    [*command, "--engine", name, "--workers", str(count)], lambda parts=parts: any(parts.glob("*.csv"))
-                )
+                course = follow([*command, "--engine", name, "--workers", str(count)], functools.partial(_holds_a_part, parts))
                 _add(table, f"--engine {name} --workers {count}", course, plain, pictures)
     Console(width=WIDTH).print(table)
+
+
+def _holds_a_part(folder: Path) -> bool:
+    return any(folder.glob("*.csv"))
 
 
 def _add(table: Table, way: str, course: Course, plain: Course, pictures: int) -> None:

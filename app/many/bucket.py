@@ -6,15 +6,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
 from app.many.errors import CannotBegin, RunFailed, Unreadable
 from app.many.sources import S3, is_hidden, read_ahead
 
-try:
-    import boto3
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
-except ImportError as exc:
-    raise CannotBegin("s3:// needs boto3: pip install 'digits[s3]'.") from exc
 
 # One object's answer takes tens of milliseconds, a small picture's reading one or two: this many requests hide that.
 READERS: Final = 16

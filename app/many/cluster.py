@@ -11,17 +11,14 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from app.many.errors import CannotBegin, RunFailed
+from app.many.errors import RunFailed
 from app.many.work import Job, Part, Task, read_part, split
 
 # Nobody is told what runs here.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-try:
-    import ray
-    import ray.data
-    from ray.exceptions import RayError
-except ImportError as exc:
-    raise CannotBegin("--engine ray needs Ray: pip install 'digits[ray]'.") from exc
+import ray
+import ray.data
+from ray.exceptions import RayError
 
 # Parts of one data set; their names are all held in Ray's object store.
 WAVE: Final = 1000

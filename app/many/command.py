@@ -73,6 +73,8 @@ def _run_of(wish: Wish, settings: Settings) -> Run:
 def _engine(name: EngineName) -> Engine:
     if name == "local":
         return local
-    from app.many.cluster import on_ray  # Ray is an extra
-
+    try:
+        from app.many.cluster import on_ray
+    except ModuleNotFoundError as exc:
+        raise CannotBegin("--engine ray needs Ray: pip install 'digits[ray]'.") from exc
     return on_ray

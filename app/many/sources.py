@@ -49,8 +49,10 @@ def open_source(text: str) -> Source:
         CannotBegin: there is no such thing.
     """
     if text.startswith(S3):
-        from app.many.bucket import Bucket  # boto3 is an extra
-
+        try:
+            from app.many.bucket import Bucket
+        except ModuleNotFoundError as exc:
+            raise CannotBegin("s3:// needs boto3: pip install 'digits[s3]'.") from exc
         return Bucket(text)
     path = Path(text)
     if path.is_dir():

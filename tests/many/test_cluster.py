@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 
 from app.many.run import Tally
-from tests.many.conftest import MakeRun, folder, make_run, start
-
-__all__ = ["folder", "make_run", "start"]
+from tests.many.conftest import BAD, GOOD, MakeRun
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("default")]
 
@@ -25,5 +23,5 @@ def test_rows_of_ray_are_those_of_this_machine(
     start(make_run(here))
     tally = start(make_run(there, engine=on_ray))
     assert tally is not None
-    assert tally.pictures == 18
+    assert tally.pictures == len(GOOD | BAD)
     assert there.read_bytes() == here.read_bytes()
