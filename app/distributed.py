@@ -11,13 +11,14 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from ray import serve
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs
 from app.api.health import check_alive
 from app.main import create_app
+from app.serving.registry import Loader
 from app.settings import Settings
 
 
@@ -33,6 +34,8 @@ class Scale(BaseModel):
         gpus: of each replica; a fraction shares one.
     """
 
+    model_config = ConfigDict(extra="forbid")
+
     min_replicas: int = Field(1, ge=1)
     max_replicas: int = Field(4, ge=1)
     requests_a_replica: float = Field(8, gt=0)
@@ -43,9 +46,10 @@ class Scale(BaseModel):
 class Replica:
     """One process of the service; Ray asks it for the ASGI app, and now and then whether it is well."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, load: Loader | None = None) -> None:
+        """See ``create_app``."""
         logs.configure(settings.log_format, settings.log_level, with_pid=True)
-        self._app = create_app(settings)
+        self._app = create_app(settings, load=load)
         self._app.add_middleware(WithoutRequestId)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
@@ -71,13 +75,18 @@ class WithoutRequestId:
         await self.app(scope, receive, send_without)
 
 
-def app(scale: Scale) -> Any:
-    """The application that ``serve run`` deploys, with the ``DIGITS_*`` variables of this process for all replicas."""
-    return of_settings(Settings(), scale)
+def app(args: dict[str, Any]) -> serve.Application:
+    """The application that ``serve run`` deploys, with the ``DIGITS_*`` variables of this process for all replicas.
 
+    Args:
+        args: ``Scale``'s fields, as text or numbers.
 
-def of_settings(settings: Settings, scale: Scale) -> Any:
-    """The same with settings of one's own."""
+    Raises:
+        ValueError: one of them, or a setting, is not as it should be.
+    """
+    settings, scale = Settings(), Scale.model_validate(args)
+    if settings.admin_keys:
+        raise ValueError("Unset DIGITS_ADMIN_KEYS: to load or unload a model would reach one replica of several.")
     deployment = serve.deployment(serve.ingress()(Replica)).options(
         name="digits",
         autoscaling_config={
@@ -95,8 +104,4 @@ def of_settings(settings: Settings, scale: Scale) -> Any:
 
 
 def _of_a_replica(settings: Settings, scale: Scale) -> Settings:
-    # A load or unload would reach one replica of several, so nobody may ask for one: those routes answer 403.
-    changes: dict[str, Any] = {"admin_keys": (), "workers": 1}
-    if settings.intra_op_threads is None:
-        changes["intra_op_threads"] = scale.cpus
-    return settings.model_copy(update=changes)
+    return settings.model_copy(update={"workers": 1, "intra_op_threads": settings.intra_op_threads or scale.cpus})

@@ -1,7 +1,7 @@
 """Pictures a second of ``digits classify-many`` beside a plain loop, and the memory that each takes.
 
     python -m benchmarks.mnist_files /somewhere/mnist
-    python -m benchmarks.many /somewhere/mnist/test --engine local --engine ray
+    python -m benchmarks.many compare /somewhere/mnist/test --ray
 
 Every way runs in a process of its own, in turn, and all its descendants count. ``start`` is the time until the first pictures
 are done; the rate is that of the rest. On a machine that others use, compare CPU time and the ratios of one run. Linux only.
@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import typer
 from rich import box
@@ -117,8 +117,10 @@ def loop(folder: Path, begun: Path) -> None:
 @app.command()
 def compare(
     folder: Annotated[Path, typer.Argument(help="PNG files of digits, some thousands of them.")],
-    engine: Annotated[list[Literal["local", "ray"]] | None, typer.Option(help="Beside the loop; several times.")] = None,
-    workers: Annotated[list[int] | None, typer.Option(help="Of each engine; several times.")] = None,
+    with_ray: Annotated[bool, typer.Option("--ray", help="--engine ray, too.")] = False,
+    workers: Annotated[
+        list[int] | None, typer.Option(help="Of each engine; may be given several times.", show_default="1 and 2")
+    ] = None,
 ) -> None:
     """Print the table."""
     pictures = sum(1 for _ in folder.rglob("*.png"))
@@ -131,7 +133,7 @@ def compare(
         plain = follow(first, begun.exists)
         _add(table, "plain loop", plain, plain, pictures)
         parts = out.with_name(out.name + ".parts")
-        for name in engine or ["local"]:
+        for name in ("local", "ray") if with_ray else ("local",):
             for count in workers or [1, 2]:
                 command = [sys.executable, "-m", "app.cli", "classify-many", str(folder), "--out", str(out), "--overwrite"]
                 course = follow([*command, "--engine", name, "--workers", str(count)], functools.partial(_holds_a_part, parts))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from app.digits.errors import ModelStalled
 from app.main import create_app
 from app.settings import Settings
 from tests import pictures
 from tests.client import Api, multipart
+from tests.fakes import FakeSession, load_fake
 
 # Ray's own warnings are not ours to mend.
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("default")]
@@ -46,13 +51,13 @@ def replicas(cluster: Any) -> Iterator[httpx.Client]:
     """A client of two replicas; each of its requests is a connection of its own."""
     from ray import serve
 
-    from app.distributed import Scale, of_settings
+    from app.distributed import app
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     serve.start(http_options={"host": "127.0.0.1", "port": port})
-    serve.run(of_settings(SETTINGS, Scale(min_replicas=2, max_replicas=2)))
+    serve.run(app({"min_replicas": "2", "max_replicas": "2"}))
     limits = httpx.Limits(max_keepalive_connections=0)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, limits=limits, timeout=60) as client:
         yield client
@@ -87,10 +92,36 @@ def test_replicas_share_the_requests(replicas: httpx.Client) -> None:
     raise AssertionError(f"only {pids} answered")
 
 
-def test_replica_asked_for_its_health_is_well(replicas: httpx.Client) -> None:
+def test_replica_with_a_run_that_hangs_tells_ray(cluster: Any, models_dir: Path, session: FakeSession) -> None:
     from app.distributed import Replica
 
-    Replica(SETTINGS).check_health()
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    settings = Settings(models_dir=models_dir, run_timeout_s=0.05, request_timeout_ms=200)
+    replica = Replica(settings, load=functools.partial(load_fake, session=session))
+    root.handlers, root.level = handlers, level
+    logging.captureWarnings(False)
+    with Api(replica.__serve_build_asgi_app__()) as api:
+        replica.check_health()
+        session.gate.clear()
+        assert api.predict(pictures.png()).status_code == 504
+        with pytest.raises(ModelStalled):
+            replica.check_health()
+        session.gate.set()
+
+
+@pytest.mark.parametrize(
+    ("args", "admin_keys", "message"),
+    [({"replicas": "2"}, "", "replicas"), ({"min_replicas": "none"}, "", "min_replicas"), ({}, "0" * 64, "DIGITS_ADMIN_KEYS")],
+)
+def test_app_of_bad_arguments_is_refused(
+    cluster: Any, monkeypatch: pytest.MonkeyPatch, args: dict[str, str], admin_keys: str, message: str
+) -> None:
+    from app.distributed import app
+
+    monkeypatch.setenv("DIGITS_ADMIN_KEYS", admin_keys)
+    with pytest.raises(ValueError, match=message):
+        app(args)
 
 
 def _lasting(answer: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from app.many.errors import CannotBegin, RunFailed, Unreadable
 from app.many.sources import S3, is_hidden, read_ahead
 
-
 # One object's answer takes tens of milliseconds, a small picture's reading one or two: this many requests hide that.
 READERS: Final = 16
 # What S3 says of one object; anything else is about the bucket, the credentials or the way there.

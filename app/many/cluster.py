@@ -7,6 +7,7 @@ they answer comes back here; only this process writes.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -45,6 +46,7 @@ def on_ray(job: Job, tasks: Iterable[Task], workers: int) -> Iterator[Part]:
     try:
         if not ray.is_initialized():
             ray.init(log_to_driver=False, logging_level="error")  # RAY_ADDRESS names a cluster, else one begins here
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
         ray.data.DataContext.get_current().enable_progress_bars = False
         for wave in split(iter(tasks), WAVE):
             rows = [{"index": task.index, "names": json.dumps(task.names)} for task in wave]
