@@ -13,7 +13,9 @@ from tests import pictures
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
 def test_follow_counts_what_a_childs_child_uses(tmp_path: Path) -> None:
     busy = "import time; held = bytearray(64 * 2**20); [i * i for i in range(5_000_000)]; time.sleep(0.6)"
-    parent = f"import subprocess, sys, pathlib; pathlib.Path(sys.argv[1]).touch(); subprocess.run([sys.executable, '-c', {busy!r}])"
+    parent = (
+        f"import subprocess, sys, pathlib; pathlib.Path(sys.argv[1]).touch(); subprocess.run([sys.executable, '-c', {busy!r}])"
+    )
     course = follow([sys.executable, "-c", parent, str(tmp_path / "begun")], (tmp_path / "begun").exists)
     assert len(course.cpu_s) >= 2
     assert max(course.rss_bytes) > 64 * 2**20
