@@ -52,7 +52,7 @@ test-service: .venv/dev.stamp ## Run the service's tests; installs no torch
 
 .PHONY: test-ray
 test-ray: .venv-ray/ray.stamp ## Start Ray here and test replicas and classify-many on it; installs 600 MB in .venv-ray
-	.venv-ray/bin/python -m pytest -m ray
+	.venv-ray/bin/python -m pytest -m ray tests/test_distributed.py tests/many
 
 .venv-ray/ray.stamp: requirements/ray.txt pyproject.toml
 	$(PYTHON) -m venv .venv-ray

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from app.digits.errors import ModelStalled
 from app.main import create_app
@@ -33,7 +34,7 @@ REQUESTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "line": ("POST", "/v1/read", {"files": multipart(pictures.png("5"))}),
     "explained": ("POST", "/v1/explain", {"files": multipart(pictures.png("3"))}),
     "notes": ("POST", "/v1/predict", {"files": multipart(b"My notes.")}),
-    "blank": ("POST", "/v1/predict", {"files": multipart(pictures.encoded(pictures.Image.new("L", (28, 28)), "PNG"))}),
+    "blank": ("POST", "/v1/predict", {"files": multipart(pictures.encoded(Image.new("L", (28, 28)), "PNG"))}),
     "bomb": ("POST", "/v1/predict", {"files": multipart(pictures.bomb())}),
     "no body": ("POST", "/v1/predict", {}),
     "top-k": ("POST", "/v1/predict", {"files": multipart(pictures.png()), "params": {"top_k": 11}}),
