@@ -50,6 +50,16 @@ test: .venv/training.stamp ## Run all tests; those that miss MNIST, an engine or
 test-service: .venv/dev.stamp ## Run the service's tests; installs no torch
 	$(BIN)/python -m pytest --ignore tests/training
 
+.PHONY: test-ray
+test-ray: .venv-ray/ray.stamp ## Start Ray here and test replicas and classify-many on it; installs 600 MB in .venv-ray
+	.venv-ray/bin/python -m pytest -m ray tests/test_distributed.py tests/many
+
+.venv-ray/ray.stamp: requirements/ray.txt pyproject.toml
+	$(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/pip install --quiet --require-hashes -r requirements/ray.txt
+	.venv-ray/bin/pip install --quiet --no-deps -e .
+	@touch $@
+
 .PHONY: check
 check: .venv/training.stamp ## Lint, formatting and types
 	$(BIN)/ruff check .
@@ -94,10 +104,11 @@ lock: ## Write requirements/*.txt anew from pyproject.toml (needs uv)
 	$(LOCK) -o requirements/service.txt
 	$(LOCK) --extra dev -c requirements/service.txt -o requirements/dev.txt
 	$(LOCK) --extra dev --extra training -c requirements/dev.txt -o requirements/training.txt
+	$(LOCK) --extra dev --extra ray -c requirements/dev.txt -o requirements/ray.txt
 
 LOCK = uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; runs and data stay
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf .venv .venv-ray .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -1,11 +1,11 @@
-"""``digits serve | classify | read | models``."""
+"""``digits serve | classify | classify-many | read | models``."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 from pydantic import ValidationError
@@ -20,6 +20,7 @@ from app.digits.errors import DigitsError, ModelMissing, PictureError
 from app.digits.image import Grey, decode
 from app.digits.reader import Reader
 from app.digits.session import ProviderName
+from app.many.errors import CannotBegin
 from app.settings import Settings
 
 DECLINED: Final[dict[Reason, str]] = {
@@ -107,6 +108,24 @@ def read(
         raise typer.Exit(1)
 
 
+@app.command("classify-many")
+def many(
+    source: Annotated[str, typer.Argument(help="A folder, a zip, a glob in quotes, or s3://bucket/prefix.")],
+    out: Annotated[Path, typer.Option(help="The result, a row a picture: .parquet, .csv or .jsonl.")],
+    engine: Annotated[Literal["local", "ray"], typer.Option(help="This machine's processors, or a Ray cluster.")] = "local",
+    model: Annotated[str | None, typer.Option(help="Model by name.", show_default="DIGITS_DEFAULT_MODEL")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one a processor")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a run was stopped; begin if there was none.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew, whatever is there.")] = False,
+    device: Annotated[ProviderName, typer.Option(help="Hardware.")] = "auto",
+) -> None:
+    """Read any number of pictures without a server; one that cannot be read is a row with its error."""
+    from app.many.command import Wish, classify_many  # only this command needs it
+
+    wish = Wish(source, out, engine, model, workers, resume, overwrite, device)
+    raise typer.Exit(classify_many(wish, Settings()))
+
+
 @app.command()
 def models() -> None:
     """List the models that are there, with what their cards say."""
@@ -130,7 +149,7 @@ def main() -> int:
         app()
     except DigitsError as exc:
         print(f"error: {exc}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(exc, CannotBegin) else 1
     except ValidationError as exc:
         for part in exc.errors(include_url=False):
             print(f"error: DIGITS_{'_'.join(map(str, part['loc'])).upper()}: {part['msg']}", file=sys.stderr)

@@ -88,3 +88,15 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 def shipped() -> DigitClassifier:
     """The default model as it is shipped."""
     return DigitClassifier.load(PROJECT / "models/cnn", provider="cpu", intra_op_threads=1)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """Ray on this machine, with four processors by its own count: what it runs must find room on a small machine, too."""
+    ray = pytest.importorskip("ray", reason="Ray is not installed (make test-ray)")
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in {"USAGE_STATS_ENABLED": "0", "AUTH_MODE": "disabled", "worker_niceness": "0"}.items():
+            environment.setenv(f"RAY_{name}", value)
+        ray.init(num_cpus=4, include_dashboard=False, object_store_memory=100 * 2**20, log_to_driver=False)
+        yield ray
+        ray.shutdown()

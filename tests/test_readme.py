@@ -70,8 +70,8 @@ def test_readme_python_runs(script: str, printed: str, server: Server) -> None:
 
 
 @pytest.mark.parametrize("command", starting_with("digits"))
-def test_readme_digits_command_succeeds(command: str) -> None:
-    result = shell(command)
+def test_readme_digits_command_succeeds(command: str, tmp_path: Path) -> None:
+    result = shell(command.replace("--out ", f"--out {tmp_path}/"))
     assert result.returncode == 0, result.stderr
     assert result.stdout
 

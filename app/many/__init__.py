@@ -1,0 +1,1 @@
+"""Millions of pictures without a server: ``digits classify-many``."""
