@@ -1,4 +1,4 @@
-"""``python -m training``: train, calibrate, export, evaluate, ship, quantize, reference."""
+"""``python -m training``: what ``training.report.commands`` has, and train, calibrate, export, evaluate, ship, quantize, reference."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from training.quantize import METHODS, Comparison
 from training.recipe import Recipe
 from training.recipes import check_model_name, model_name, named_recipe
 from training.reference import write_reference
+from training.report.commands import app as report_commands
 from training.runs import RunFolder, RunRecord
 from training.ship import Splits
 from training.ship import recalibrate as recalibrate_model
@@ -45,6 +46,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Makes the models that Digits serves, from raw MNIST to models/NAME/.",
 )
+app.add_typer(report_commands)
 console = Console()
 
 MODELS = Path("models")

@@ -120,9 +120,12 @@ def _final_manifest(best: Candidate, candidates: Sequence[Candidate], validation
 
 
 def calibration_of(classifier: DigitClassifier, validation: Split) -> dict[str, object]:
-    """The manifest's fields that say what validation looks like to the model, the reference as it abstains."""
+    """The manifest's fields that say what validation looks like to the model, the reference as it abstains.
+
+    What was measured with other thresholds goes: ``python -m training card`` measures it anew.
+    """
     able = with_abstention(classifier, validation)
-    return {"abstention": able.manifest.abstention, "reference": reference_of(able, validation)}
+    return {"abstention": able.manifest.abstention, "reference": reference_of(able, validation), "robustness": None}
 
 
 def next_version(target: Path) -> str:

@@ -53,7 +53,8 @@ def place_beside(source: Path, graph: Path, splits: Splits) -> Path:
     target = source.with_name(source.name + SUFFIX)
     with replacing(source, target) as partial:
         shutil.copyfile(graph, partial / manifests.MODEL_FILE)
-        shutil.rmtree(partial / "seeds")  # they are the original's
+        for name in ("seeds", "figures"):  # they are the original's
+            shutil.rmtree(partial / name, ignore_errors=True)
         changes = {"name": target.name, "version": next_version(target), "seeds": None}
         manifest = _refreshed(partial, original.model_copy(update=changes))
         manifest = manifest.model_copy(update={"parity": _difference(source, partial, splits["validation"])})
