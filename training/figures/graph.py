@@ -17,6 +17,7 @@ from app.digits.session import INPUT
 from training.figures.style import NotApplicable
 
 PIXELS = 28 * 28
+BLANK = np.zeros((1, 28, 28), np.uint8)
 Array = NDArray[np.float32]
 
 
@@ -29,20 +30,20 @@ class Graph:
         self._weights = {tensor.name: tensor for tensor in self._model.graph.initializer}
         self._makers = {output: node for node in self._model.graph.node for output in node.output}
 
-    def filters(self) -> Array:
-        """The first layer's weights as pictures, float32 (K, h, w): kernels of a convolution, or a dense layer's rows.
+    def filters(self) -> list[Array]:
+        """First-layer weights as pictures, float32 (K, h, w): kernels of a convolution, or a dense layer's rows.
+
+        Returns:
+            One array for each network of an ensemble.
 
         Raises:
-            NotApplicable: the first layer is of another kind.
+            NotApplicable: no layer looks at the pixels.
         """
-        for node in self._model.graph.node:
-            weight = self._weight(node)
-            if node.op_type == "Conv" and weight is not None and weight.ndim == 4 and weight.shape[1] == 1:
-                return weight[:, 0]
-            if node.op_type in ("Gemm", "MatMul") and weight is not None and PIXELS in weight.shape:
-                rows = weight if weight.shape[1] == PIXELS else weight.T
-                return rows.reshape(-1, 28, 28)
-        raise NotApplicable(f"{self.name} has no first layer that looks at the pixels directly.")
+        weights = (self._weight(node) for node in self._model.graph.node if node.op_type in ("Conv", "Gemm", "MatMul"))
+        found = [pictures for weight in weights if weight is not None and (pictures := _pictures(weight)) is not None]
+        if not found:
+            raise NotApplicable(f"{self.name} has no first layer that looks at the pixels directly.")
+        return found
 
     def position_embeddings(self) -> Array:
         """Float32 (T, D) of a transformer, one for each patch, a class token left out.
@@ -71,7 +72,10 @@ class Graph:
         return np.stack(maps).reshape(len(maps), -1, side, side)
 
     def _softmaxes(self, frame: Grey) -> list[Array]:
-        names = [node.output[0] for node in self._model.graph.node if node.op_type == "Softmax"]
+        return self._tapped([node.output[0] for node in self._model.graph.node if node.op_type == "Softmax"], frame)
+
+    def _tapped(self, names: list[str], frame: Grey) -> list[Array]:
+        """Values inside the graph while it looks at a frame."""
         tapped = ModelProto()
         tapped.CopyFrom(self._model)
         known = {output.name for output in tapped.graph.output}
@@ -82,15 +86,26 @@ class Graph:
         return [np.asarray(values) for values in session.run(names, {INPUT: frame[None]})]
 
     def _weight(self, node: NodeProto) -> Array | None:
-        """The node's second input where it is constant, through a dequantisation if there is one."""
-        name = node.input[1] if len(node.input) > 1 else ""
+        """The node's second input where it is a constant, or one of integers that is dequantised."""
+        name = node.input[1]
+        if name in self._weights:
+            return self._value(name)
         maker = self._makers.get(name)
-        if maker is not None and maker.op_type == "DequantizeLinear":
-            name = maker.input[0]
-        return self._value(name) if name in self._weights else None
+        if maker is not None and maker.op_type == "DequantizeLinear" and maker.input[0] in self._weights:
+            return self._tapped([name], BLANK)[0]
+        return None
 
     def _value(self, name: str) -> Array:
         return np.asarray(numpy_helper.to_array(self._weights[name]), np.float32)
+
+
+def _pictures(weight: Array) -> Array | None:
+    """A layer's weights as pictures (K, h, w) if the layer looks at the pixels."""
+    if weight.ndim == 4 and weight.shape[1] == 1:
+        return weight[:, 0]
+    if weight.ndim == 2 and PIXELS in weight.shape:
+        return (weight if weight.shape[1] == PIXELS else weight.T).reshape(-1, 28, 28)
+    return None
 
 
 def _grid(tokens: int) -> int:

@@ -15,18 +15,20 @@ from training.report.study import Study
 MOST_FILTERS = 64
 FILTERS_ACROSS = 8
 PICTURES = 4
+COMMON_SIDE = 30  # of filters of 3, 5 and 7 pixels beside each other
 
 
 def filters(study: Study) -> Figure:
     """First-layer weights as pictures: vermilion where ink excites, blue where it inhibits, each scaled by itself."""
-    every = Graph(study.folder).filters()
-    shown = every[np.argsort(-np.abs(every).sum(axis=(1, 2)), kind="stable")][:MOST_FILTERS]
-    height, width = shown.shape[1:]
-    bounds = np.abs(shown).max(axis=(1, 2), keepdims=True)
-    whole = mosaic(shown / np.where(bounds > 0, bounds, 1), FILTERS_ACROSS)
-    of = "" if len(shown) == len(every) else f" of {len(every)}"
-    title = f"First layer of {study.manifest.name}: {len(shown)}{of} filters of {height}×{width} pixels"
-    return _shown(title, whole, len(shown), FILTERS_ACROSS)
+    layers = Graph(study.folder).filters()
+    sides = {layer.shape[1] for layer in layers}
+    side = COMMON_SIDE if len(sides) > 1 else sides.pop()
+    shown = np.concatenate([_strongest(layer, MOST_FILTERS // len(layers), side) for layer in layers])
+    total = sum(map(len, layers))
+    of = "" if len(shown) == total else f" of {total}"
+    sizes = ", ".join(f"{layer.shape[1]}×{layer.shape[2]}" for layer in layers)
+    title = f"First layer of {study.manifest.name}: {len(shown)}{of} filters of {sizes} pixels"
+    return _shown(title, mosaic(shown, FILTERS_ACROSS), len(shown), FILTERS_ACROSS)
 
 
 def position_embeddings(study: Study) -> Figure:
@@ -57,6 +59,14 @@ def attention(study: Study) -> Figure:
     for block, axes in enumerate(grid[0][1:], 1):
         axes.set_title(f"block {block}" if blocks <= 4 else str(block), loc="center", fontsize=8.5)
     return made
+
+
+def _strongest(layer: NDArray[np.floating], most: int, side: int) -> NDArray[np.floating]:
+    """A layer's largest filters, each scaled to -1–1 and enlarged: (K, side, side)."""
+    chosen = layer[np.argsort(-np.abs(layer).sum(axis=(1, 2)), kind="stable")][:most]
+    bounds = np.abs(chosen).max(axis=(1, 2), keepdims=True)
+    nearest = np.arange(side) * layer.shape[1] // side
+    return (chosen / np.where(bounds > 0, bounds, 1))[:, nearest][:, :, nearest]
 
 
 def _shown(title: str, whole: NDArray[np.floating], count: int, across: int) -> Figure:

@@ -53,7 +53,8 @@ def rejection(study: Study) -> Figure:
     if not bench.nondigits:
         raise NotApplicable("There are no pictures without a digit to reject: the labels are not the ten digits.")
     digits = study.answers("test").confidence
-    others = np.concatenate([confidence_in(study.classifier, bench.frames(study.classifier, name)) for name in bench.nondigits])
+    sets = (bench.frames_of_set(study.classifier, name) for name in bench.nondigits)
+    others = np.concatenate([confidence_in(study.classifier, frames) for frames in sets])
     threshold = rejection_threshold(study.manifest, study.answers("validation"))
     made = figure(3.4, "Digits and what is none, by the greatest probability")
     axes = made.subplots()

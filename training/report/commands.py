@@ -13,11 +13,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from training.data import SplitName
-from training.data import data_dir as default_data_dir
-from training.datasets import MNIST_NAME, open_dataset
+from training.data import SplitName, data_dir
+from training.datasets import MNIST_NAME, dataset_of, open_dataset
 from training.export import load_checked
+from training.flags import DataDirOption, DataOption
+from training.handwriting import FOLDER
 from training.report.bench import PICTURES, Bench
+from training.report.material import read_material
 from training.runs import RunFolder
 
 if TYPE_CHECKING:
@@ -27,21 +29,14 @@ if TYPE_CHECKING:
 app = typer.Typer()
 console = Console()
 
+ModelsArgument = Annotated[list[Path], typer.Argument(help="Models' folders, all of the same data.")]
 ModelArgument = Annotated[Path, typer.Argument(help="A model's folder.")]
-DataDirOption = Annotated[
-    Path | None,
-    typer.Option("--data-dir", help="Folder that holds MNIST/raw; DIGITS_DATA_DIR, else data/.", show_default=False),
-]
-DataOption = Annotated[
-    str | None,
-    typer.Option("--data", help="Where the models' pictures are now, if they were moved.", show_default=False),
-]
 PicturesOption = Annotated[int, typer.Option(min=1, help="Test pictures that each corruption spoils.")]
 
 
 @app.command()
 def report(
-    models: Annotated[list[Path], typer.Argument(help="Models' folders.")],
+    models: ModelsArgument,
     out: Annotated[Path, typer.Option(help="Folder of the page and its JSON.")] = Path("report"),
     pictures: PicturesOption = PICTURES,
     data: DataOption = None,
@@ -112,26 +107,24 @@ def extract(
 
 
 @app.command()
-def card(model: ModelArgument, data: DataOption = None, data_dir: DataDirOption = None) -> None:
+def card(models: ModelsArgument, data: DataOption = None, data_dir: DataDirOption = None) -> None:
     """Measure a shipped model's robustness into its manifest, and write its card and the card's figures anew."""
     from training.report.card import finish_card
 
-    (study,) = _studies([model], data, data_dir, PICTURES)
-    finish_card(study)
-    console.print(f"Card: {model / 'MODEL_CARD.md'}")
+    for study in _studies(models, data, data_dir, PICTURES):
+        finish_card(study)
+        console.print(f"Card: {study.folder / 'MODEL_CARD.md'}")
 
 
 def _studies(models: list[Path], moved_to: str | None, root: Path | None, pictures: int) -> list[Study]:
     """All on the data that the first was made from."""
-    from training.report.study import Study, read_material
+    from training.report.study import Study
 
     load_checked(models[0])  # a wrong folder is named before its data is read
-    origin = RunFolder(models[0]).load_record().data
-    dataset = open_dataset(moved_to or origin.name, root=root, preprocessing=origin.preprocessing.name)
-    material = read_material(dataset)
-    handwriting = (root or default_data_dir()) / "handwriting"
-    bench = Bench(material.splits["test"], material.labels, pictures=pictures, handwriting=handwriting)
-    return [Study(model, material, bench) for model in models]
+    material = read_material(dataset_of(RunFolder(models[0]).load_record().data, moved_to, root=root))
+    handwriting = (root or data_dir()) / FOLDER
+    bench = Bench(material, pictures=pictures, handwriting=handwriting)
+    return [Study(model, bench) for model in models]
 
 
 def _table(found: Comparison) -> Table:

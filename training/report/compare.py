@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from training.errors import TrainingError
-from training.evaluate import measure
+from training.evaluate import metrics_of
 from training.figures.style import as_inline_svg, look
 from training.figures.versus import right_by_one
 from training.report.latency import measure_latency
@@ -99,7 +99,7 @@ def write_comparison(first: Study, second: Study, out: Path, *, command: str) ->
 
 def _values(study: Study) -> dict[str, float]:
     answers, cost = study.answers("test"), study.manifest.cost
-    metrics = measure(answers.probabilities, answers.truths)
+    metrics = metrics_of(answers)
     latency = measure_latency(study.folder, study.split("test").images[:32])
     values = (
         metrics.accuracy,

@@ -9,10 +9,10 @@ from pydantic import BaseModel
 from scipy.special import softmax
 
 from app.digits.manifest import Cost, Metrics, Robustness, Seeds
+from training.answers import Answers
 from training.calibrate import expected_calibration_error, expected_ece_if_calibrated
 from training.data import SplitName
-from training.evaluate import measure
-from training.report.answers import Answers
+from training.evaluate import metrics_of
 from training.report.latency import Latency, measure_latency
 from training.report.scores import (
     Bin,
@@ -138,9 +138,8 @@ def rounded(value: Any) -> Any:
 
 
 def _split_numbers(answers: Answers) -> SplitNumbers:
-    truths = np.where(answers.refused, -1, answers.truths)  # no answer is a wrong one, whatever stands first in its row
     return SplitNumbers(
-        **measure(answers.probabilities, truths).model_dump(),
+        **metrics_of(answers).model_dump(),
         brier=round(brier(answers.probabilities, answers.truths), ROUNDING),
         blank=int(answers.refused.sum()),
     )

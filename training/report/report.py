@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import get_args
 
 from training.figures.catalogue import Section
+from training.report.material import Material
 from training.report.numbers import ModelNumbers, numbers_of, rounded
 from training.report.page import Shown, render, shown
-from training.report.study import Material, Study
+from training.report.study import Study
 from training.runs import git_commit, now
 
 PAGE, NUMBERS = "index.html", "report.json"

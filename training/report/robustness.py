@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from app.digits.classifier import DigitClassifier
 from app.digits.manifest import Accuracy, ModelManifest, Rejection, Robustness, UnknownSet
 from app.digits.preprocessing import Grey
+from training.answers import Answers, answer
 from training.calibrate import wilson_interval
-from training.report.answers import Answers, answer
 from training.report.bench import Bench
 from training.report.corruptions import CORRUPTIONS, STRENGTHS
 from training.report.scores import auroc
@@ -39,7 +39,7 @@ def measure_robustness(classifier: DigitClassifier, bench: Bench, validation: An
         mean=round(float(share.mean()), ROUNDING),
         interval=_interval_of_mean(share),
         sets={
-            name: _accuracy(answer(classifier, bench.frames(classifier, name), found.labels))
+            name: _accuracy(answer(classifier, bench.frames_of_set(classifier, name), found.labels))
             for name, found in bench.digits.items()
         },
         rejection=_rejection(classifier, bench, validation, test) if bench.nondigits else None,
@@ -60,7 +60,7 @@ def rejection_threshold(manifest: ModelManifest, validation: Answers) -> float:
 
 def answers_under(classifier: DigitClassifier, bench: Bench, kind: str, strength: int) -> Answers:
     """A model's answers to the bench's sample under one corruption."""
-    return answer(classifier, bench.spoilt(classifier, kind, strength), bench.sample.labels)
+    return answer(classifier, bench.frames_of_spoilt(classifier, kind, strength), bench.sample.labels)
 
 
 def _rejection(classifier: DigitClassifier, bench: Bench, validation: Answers, test: Answers) -> Rejection:
@@ -70,7 +70,7 @@ def _rejection(classifier: DigitClassifier, bench: Bench, validation: Answers, t
         digits=len(test),
         false_rejection=round(float((test.confidence < threshold).mean()), ROUNDING),
         sets={
-            name: _unknown(test.confidence, confidence_in(classifier, bench.frames(classifier, name)), threshold)
+            name: _unknown(test.confidence, confidence_in(classifier, bench.frames_of_set(classifier, name)), threshold)
             for name in bench.nondigits
         },
     )

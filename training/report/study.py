@@ -3,62 +3,36 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 from pydantic import ValidationError
 
 from app.digits import manifest as manifests
 from app.digits.manifest import ModelManifest, Robustness
+from training.answers import Answers, answer
 from training.data import Split, SplitName
-from training.datasets import DataSet
 from training.errors import TrainingError
 from training.export import load_checked
 from training.recipe import Recipe
-from training.report.answers import Answers, as_files, ask
 from training.report.bench import Bench
+from training.report.material import Material
 from training.report.robustness import measure_robustness
 from training.runs import Epoch, RunFolder
 
-TRAIN_PICTURES = 10_000  # enough for the gap to 0.1 points; all 55,000 take half a minute more
-
-
-@dataclass(frozen=True)
-class Material:
-    """Pictures in three splits.
-
-    Attributes:
-        name: for people.
-        labels: names of the classes, by position.
-        splits: ``train``, ``validation`` and ``test``; pictures uint8 (N, 28, 28).
-    """
-
-    name: str
-    labels: tuple[str, ...]
-    splits: Mapping[SplitName, Split]
-
-
-def read_material(dataset: DataSet) -> Material:
-    """Read all three splits of a data set."""
-    name = "MNIST" if dataset.origin.is_mnist else Path(dataset.origin.name).name
-    return Material(name, dataset.origin.labels, {split: dataset.split(split) for split in get_args(SplitName)})
-
 
 class Study:
-    """A model folder, a data set, and what was measured of the one on the other.
+    """A model folder, pictures, and what was measured of the one on the other.
 
     Attributes:
         folder: the model's.
-        data: the pictures.
+        bench: the pictures.
         classifier: the model, loaded and self-tested.
         manifest: the model's.
     """
 
-    def __init__(self, folder: Path, data: Material, bench: Bench) -> None:
+    def __init__(self, folder: Path, bench: Bench) -> None:
         """Load the model.
 
         Raises:
@@ -66,35 +40,33 @@ class Study:
             TrainingError: it knows other labels than the data has.
         """
         self.folder = folder
-        self.data = data
+        self.bench = bench
         self.classifier = load_checked(folder)
         self.manifest = self.classifier.manifest
-        self._bench = bench
         self._answers: dict[SplitName, Answers] = {}
-        if self.manifest.labels != data.labels:
-            raise TrainingError(
-                f"{folder} knows the labels {', '.join(self.manifest.labels)}; {data.name} has {', '.join(data.labels)}."
-            )
+        if self.manifest.labels != self.labels:
+            known, given = ", ".join(self.manifest.labels), ", ".join(self.labels)
+            raise TrainingError(f"{folder} knows the labels {known}; {self.data.name} has {given}.")
+
+    @property
+    def data(self) -> Material:
+        """The data set."""
+        return self.bench.data
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Names of the classes, by position."""
         return self.data.labels
 
-    @property
-    def bench(self) -> Bench:
-        """The pictures of other kinds."""
-        return self._bench
-
     def split(self, name: SplitName) -> Split:
-        """The pictures that ``answers`` is about: all of a split, of ``train`` the first ones."""
-        return self.data.splits[name].first(TRAIN_PICTURES if name == "train" else None)
+        """The pictures that ``answers`` is about."""
+        return self.bench.split(name)
 
     def answers(self, name: SplitName) -> Answers:
         """The model's answers to a split, each picture going through a PNG file."""
         if name not in self._answers:
-            split = self.split(name)
-            self._answers[name] = ask(self.classifier, as_files(split.images), split.labels)
+            frames = self.bench.frames_of_split(self.classifier, name)
+            self._answers[name] = answer(self.classifier, frames, self.split(name).labels)
         return self._answers[name]
 
     def sure_errors(self, most: int) -> list[int]:
@@ -106,7 +78,7 @@ class Study:
     @cached_property
     def robustness(self) -> Robustness:
         """Corruptions, other hands and rejection."""
-        return measure_robustness(self.classifier, self._bench, self.answers("validation"), self.answers("test"))
+        return measure_robustness(self.classifier, self.bench, self.answers("validation"), self.answers("test"))
 
     @cached_property
     def history(self) -> tuple[Epoch, ...]:

@@ -7,7 +7,8 @@ from tests.training.drawn import drawn_split
 from training.data import LABELS
 from training.datasets import open_dataset
 from training.report.bench import Bench
-from training.report.study import Material, Study, read_material
+from training.report.material import Material, read_material
+from training.report.study import Study
 from training.runs import RunFolder
 
 PICTURES = 3
@@ -22,11 +23,11 @@ def drawn() -> Material:
 @pytest.fixture(scope="session")
 def of_digits(drawn: Material) -> Study:
     """The shipped model on drawn digits."""
-    return Study(PROJECT / "models" / "cnn", drawn, Bench(drawn.splits["test"], LABELS, pictures=PICTURES))
+    return Study(PROJECT / "models" / "cnn", Bench(drawn, pictures=PICTURES))
 
 
 @pytest.fixture(scope="session")
 def of_shapes(shapes: Path) -> Study:
     """A model of somebody's own on their own pictures."""
     material = read_material(open_dataset(RunFolder(shapes).load_record().data.name, workers=1))
-    return Study(shapes, material, Bench(material.splits["test"], material.labels, pictures=PICTURES))
+    return Study(shapes, Bench(material, pictures=PICTURES))

@@ -80,23 +80,33 @@ def test_figure_of_another_suffix_is_refused(of_digits: Study, tmp_path: Path) -
 
 
 def test_graph_of_the_shipped_model_has_its_first_kernels(of_digits: Study) -> None:
-    filters = Graph(of_digits.folder).filters()
-    assert filters.shape[1:] == (5, 5)
+    (filters,) = Graph(of_digits.folder).filters()
+    assert filters.ndim == 3
     assert filters.std() > 0
 
 
 def test_graph_of_a_dense_network_has_a_picture_for_each_unit(of_shapes: Study) -> None:
-    assert Graph(of_shapes.folder).filters().shape == (128, 28, 28)
+    assert [layer.shape for layer in Graph(of_shapes.folder).filters()] == [(128, 28, 28)]
 
 
 def test_graph_of_eight_bit_integers_has_its_kernels_too(tmp_path: Path) -> None:
     kernels = np.arange(-8, 10, dtype=np.int8).reshape(2, 1, 3, 3)
     nodes = [
+        helper.make_node("Cast", ["images"], ["pixels"], to=TensorProto.FLOAT),
         helper.make_node("DequantizeLinear", ["integers", "scale"], ["kernels"]),
-        helper.make_node("Conv", ["images", "kernels"], ["logits"]),
+        helper.make_node("Conv", ["pixels", "kernels"], ["logits"]),
     ]
     _write_graph(tmp_path, nodes, {"integers": kernels, "scale": np.array(0.5, np.float32)})
-    np.testing.assert_array_equal(Graph(tmp_path).filters(), kernels[:, 0])
+    np.testing.assert_array_equal(Graph(tmp_path).filters(), [kernels[:, 0] * 0.5])
+
+
+def test_graph_of_an_ensemble_has_the_kernels_of_each_member(tmp_path: Path) -> None:
+    members = {f"member-{size}": np.full((2, 1, size, size), size, np.float32) for size in (3, 5)}
+    nodes = [helper.make_node("Cast", ["images"], ["pixels"], to=TensorProto.FLOAT)]
+    nodes += [helper.make_node("Conv", ["pixels", name], [f"{name}-maps"]) for name in members]
+    nodes += [helper.make_node("GlobalMaxPool", ["member-3-maps"], ["logits"])]
+    _write_graph(tmp_path, nodes, members)
+    assert [layer.shape for layer in Graph(tmp_path).filters()] == [(2, 3, 3), (2, 5, 5)]
 
 
 def test_graph_without_any_layer_says_so(tmp_path: Path) -> None:
@@ -110,7 +120,7 @@ def test_graph_without_any_layer_says_so(tmp_path: Path) -> None:
 def test_graph_of_a_transformer_has_positions_and_attention(tmp_path: Path) -> None:
     kernels, positions, token = _write_transformer(tmp_path)
     graph = Graph(tmp_path)
-    np.testing.assert_array_equal(graph.filters(), kernels[:, 0])
+    np.testing.assert_array_equal(graph.filters(), [kernels[:, 0]])
     np.testing.assert_array_equal(graph.position_embeddings(), positions[0, 1:])
     patches = FRAME[0].reshape(2, 14, 2, 14).transpose(0, 2, 1, 3).reshape(4, -1) @ kernels.reshape(3, -1).T
     tokens = np.concatenate([token[0], patches]) + positions[0]

@@ -1,7 +1,6 @@
 import json
 import re
 import shutil
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +10,19 @@ from typer.testing import CliRunner
 
 from app.digits import manifest as manifests
 from app.digits.image import decode
-from app.settings import PROJECT
 from training.__main__ import app
-from training.calibrate import expected_ece_if_calibrated
-from training.card import render
-from training.datasets import open_dataset
 from training.errors import TrainingError
-from training.evaluate import evaluate, measure
+from training.evaluate import evaluate
 from training.report import card
 from training.report.bench import Bench
 from training.report.card import finish_card
 from training.report.compare import compare, sentence, write_comparison
 from training.report.extract import extract
+from training.report.material import Material
 from training.report.numbers import numbers_of, rounded
 from training.report.report import ModelPart, page_of, write_report
-from training.report.robustness import answers_under
-from training.report.study import Material, Study, read_material
-from training.runs import RunFolder, RunRecord
-
-SHIPPED = sorted(path.parent for path in (PROJECT / "models").glob("*/manifest.json"))
+from training.report.study import Study
+from training.runs import RunFolder
 
 
 def test_report_is_one_file_whose_numbers_are_those_of_evaluate(of_shapes: Study, tmp_path: Path) -> None:
@@ -62,7 +55,7 @@ def _assert_numbers(page: str, numbers: dict[str, Any], study: Study) -> None:
 
 def test_report_of_a_model_on_other_labels_is_refused(shapes: Path, drawn: Material) -> None:
     with pytest.raises(TrainingError, match="knows the labels hook, ring, wave <s>; drawn has 0, 1"):
-        Study(shapes, drawn, Bench(drawn.splits["test"], drawn.labels, pictures=1))
+        Study(shapes, Bench(drawn, pictures=1))
 
 
 def test_compare_finds_what_one_alone_gets_right(of_shapes: Study, tmp_path: Path) -> None:
@@ -103,12 +96,10 @@ def test_report_commands_tell_what_is_wrong(arguments: tuple[str, ...], sentence
     assert sentence in str(CliRunner().invoke(app, arguments).exception)
 
 
-def test_card_command_writes_what_it_measured_and_no_picture_of_the_data(
-    of_digits: Study, drawn: Material, tmp_path: Path
-) -> None:
+def test_card_command_writes_what_it_measured_and_no_picture_of_the_data(of_digits: Study, tmp_path: Path) -> None:
     folder = tmp_path / of_digits.folder.name
     shutil.copytree(of_digits.folder, folder)
-    study = Study(folder, drawn, of_digits.bench)
+    study = Study(folder, of_digits.bench)
     finish_card(study)
     manifest = manifests.read(folder)
     assert manifest.robustness == of_digits.robustness
@@ -120,38 +111,3 @@ def test_card_command_writes_what_it_measured_and_no_picture_of_the_data(
     assert linked
     assert all((folder / one).is_file() for one in linked)
     assert {path.stem for path in (folder / "figures").iterdir()} <= set(card.FIGURES)
-
-
-@pytest.mark.mnist
-@pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
-def test_card_of_a_shipped_model_says_what_a_fresh_evaluation_says(folder: Path, mnist_root: Path) -> None:
-    manifest, record = manifests.read(folder), RunFolder(folder).load_record()
-    if not record.data.is_mnist:
-        pytest.skip("made from other data than MNIST")
-    study = Study(folder, _mnist(str(mnist_root)), _bench(str(mnist_root)))
-    for name in ("validation", "test"):
-        answers = study.answers(name)
-        assert measure(answers.probabilities, answers.truths).model_dump() == pytest.approx(manifest.metrics[name].model_dump())
-    # Seeds are checked against the runs that are committed; all else that the card says is in the manifest.
-    accuracies = [RunRecord.model_validate_json(path.read_bytes()).metrics["test"].accuracy for path in folder.glob("seeds/*")]
-    if manifest.seeds is not None:
-        assert manifest.seeds.n == len(accuracies)
-        assert manifest.seeds.mean == pytest.approx(np.mean(accuracies), abs=1e-6)
-    if manifest.robustness is not None:
-        for kind, strength in (("blur", 3), ("zigzag", 5)):
-            fresh = answers_under(study.classifier, study.bench, kind, strength).accuracy
-            assert fresh == pytest.approx(manifest.robustness.corruptions[kind][strength - 1], abs=1e-6)
-    seeds = sorted(int(path.stem) for path in folder.glob("seeds/*.json"))
-    floor = expected_ece_if_calibrated(study.answers("test").probabilities)
-    assert (folder / "MODEL_CARD.md").read_text(encoding="utf-8") == render(manifest, record, seeds, floor)
-
-
-@cache
-def _mnist(root: str) -> Material:
-    return read_material(open_dataset(root=Path(root)))
-
-
-@cache
-def _bench(root: str) -> Bench:
-    material = _mnist(root)
-    return Bench(material.splits["test"], material.labels)

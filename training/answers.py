@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from app.digits.classifier import DigitClassifier
 from app.digits.errors import BlankPicture
 from app.digits.image import decode
-from app.digits.preprocessing import Grey
+from app.digits.preprocessing import Frame, Grey
 from app.digits.session import Floats
+from training.data import Split
 from training.strokes import as_png
 
 BATCH = 500
@@ -62,6 +63,11 @@ class Answers:
         return float(self.right.mean())
 
 
+def answers_to(classifier: DigitClassifier, split: Split) -> Answers:
+    """Ask about every picture of a split, each going through a PNG file."""
+    return ask(classifier, as_files(split.images), split.labels)
+
+
 def ask(classifier: DigitClassifier, files: Iterable[bytes], truths: NDArray[np.int64]) -> Answers:
     """Send picture files through decoding, framing and the model.
 
@@ -71,6 +77,11 @@ def ask(classifier: DigitClassifier, files: Iterable[bytes], truths: NDArray[np.
         truths: int64 (N,), positions of their labels; -1 for what has none.
     """
     return answer(classifier, framed(classifier, map(decode, files)), truths)
+
+
+def frames_of(classifier: DigitClassifier, split: Split) -> Iterator[Frame]:
+    """What the model sees of each picture of a split, in order, each going through a PNG file; none of them may be blank."""
+    return (classifier.frame(decode(file)) for file in as_files(split.images))
 
 
 def framed(classifier: DigitClassifier, pictures: Iterable[Grey]) -> Iterator[Grey | None]:
