@@ -81,5 +81,5 @@ def _shown(title: str, whole: NDArray[np.floating], count: int, across: int) -> 
         Rectangle((place % across * width - 0.5, place // across * height - 0.5), width - MOSAIC_GAP, height - MOSAIC_GAP)
         for place in range(count)
     ]
-    axes.add_collection(PatchCollection(frames, facecolor="none", edgecolor=MUTED, linewidth=0.5))
+    axes.add_collection(PatchCollection(frames, facecolor="none", edgecolor=MUTED, linewidth=0.5, clip_on=False))
     return made

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 from matplotlib.transforms import Bbox
 
@@ -15,8 +16,10 @@ from app.digits.manifest import ModelManifest
 from training.figures.style import BLUE, MUTED, RED, figure
 from training.report.study import Study
 
+Place = tuple[int, int, Literal["left", "center", "right"]]
+
 # Where a name may stand, from its point, in typographic points: the first that is free is taken.
-PLACES: Final[tuple[tuple[int, int, Literal["left", "center", "right"]], ...]] = (
+PLACES: Final[tuple[Place, ...]] = (
     *((7, y, "left") for y in (3, -9, 14, -20)),
     *((-7, y, "right") for y in (3, -9, 14, -20)),
     *((0, y, "center") for y in (12, -18, 24, -30, 36, -42)),
@@ -56,12 +59,12 @@ def frontier(study: Study) -> Figure:
         errors = [[point.error - low], [high - point.error]]
         axes.errorbar(point.cost, point.error, errors, color=colours[point], fmt="o", elinewidth=0.9, capsize=2)
     joined = [(point.cost, point.error) for point in best]
-    axes.plot(*zip(*joined, strict=True), color=MUTED, linewidth=0.9, linestyle="--", zorder=1)
+    (line,) = axes.plot(*zip(*joined, strict=True), color=MUTED, linewidth=0.9, linestyle="--", zorder=1)
     _scale(axes)
     made.draw_without_rendering()  # what is free is known once everything has its place
     taken = [_extent(axes, point) for point in points]
     for point in points:
-        taken.append(_named(axes, point, colours[point], taken))
+        taken.append(_named(axes, point, colours[point], taken, line))
     return made
 
 
@@ -81,14 +84,20 @@ def _extent(axes: Axes, point: Point) -> Bbox:
     return Bbox.from_extents(x - 4, low, x + 4, high)
 
 
-def _named(axes: Axes, point: Point, colour: str, taken: list[Bbox]) -> Bbox:
-    """Write a point's name where nothing is, or at the last place if all are taken."""
+def _named(axes: Axes, point: Point, colour: str, taken: list[Bbox], line: Line2D) -> Bbox:
+    """Write a point's name where nothing is, or where at least no other name is crossed."""
     where = (point.cost, point.error)
     note = axes.annotate(point.name, where, (0, 0), textcoords="offset points", fontsize=8.5, color=colour)
-    for x, y, side in PLACES:
-        note.set(position=(x, y), ha=side)
-        extent = note.get_window_extent()
+    path = line.get_transform().transform_path(line.get_path())
+
+    def extent_at(place: Place) -> Bbox:
+        note.set(position=place[:2], ha=place[2])
+        return note.get_window_extent()
+
+    def crowding(place: Place) -> int:
+        extent = extent_at(place)
         inside = axes.bbox.x0 <= extent.x0 and extent.x1 <= axes.bbox.x1
-        if inside and not any(extent.overlaps(other) for other in taken):
-            break
-    return extent
+        free = inside and not any(extent.overlaps(other) for other in taken)
+        return 2 * (not free) + path.intersects_bbox(extent, filled=False)
+
+    return extent_at(min(PLACES, key=crowding))

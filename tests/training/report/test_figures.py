@@ -1,3 +1,5 @@
+import shutil
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from onnx import TensorProto, helper, numpy_helper
 
 from app.digits.manifest import MODEL_FILE
+from training.calibrate import wilson_interval
 from training.errors import TrainingError
+from training.export import write_manifest
 from training.figures.catalogue import FIGURES, draw
 from training.figures.graph import Graph
 from training.figures.style import NotApplicable, as_inline_svg, look, save
@@ -17,6 +21,18 @@ from training.report.study import Study
 Array = np.ndarray[Any, Any]
 
 FRAME = np.random.default_rng(0).integers(0, 256, (1, 28, 28)).astype(np.uint8)
+# Multiply-adds and accuracies that lie as close as those of a zoo and its quantised variants.
+CROWD = {
+    "mlp-128": (101_632, 0.981),
+    "mlp-512-256": (535_040, 0.9875),
+    "mlp-512-256-128": (567_808, 0.9877),
+    "mlp-1024-512-256-128": (1_493_504, 0.9885),
+    "mlp-1024-512-256-128-int8": (1_493_504, 0.9883),
+    "cnn-int8": (9_218_304, 0.9977),
+    "vit": (8_994_560, 0.9955),
+    "vit-int8": (8_994_560, 0.9953),
+    "cnn-teacher": (47_600_000, 0.998),
+}
 TRANSFORMERS_ONLY = {"position-embeddings", "attention"}
 # What must cope with labels of any length, or has nothing to show of classes that are no digits.
 WITH_LABELS = (
@@ -61,6 +77,22 @@ def test_figure_is_drawn_within_its_bounds_or_says_why_not(name: str, of: str, r
 def test_figure_is_the_same_every_time(of_digits: Study) -> None:
     first, second = (as_inline_svg(draw("confusion-matrix", of_digits), "a") for _ in range(2))
     assert first == second
+
+
+def test_frontier_of_a_crowded_zoo_writes_no_name_over_another(of_digits: Study, tmp_path: Path) -> None:
+    folder = shutil.copytree(of_digits.folder, tmp_path / of_digits.folder.name)
+    for name, (macs, accuracy) in CROWD.items():
+        metrics = of_digits.manifest.metrics["test"].model_copy(
+            update={"accuracy": accuracy, "interval": wilson_interval(round(accuracy * 10_000), 10_000)}
+        )
+        cost = of_digits.manifest.cost.model_copy(update={"macs": macs})
+        (tmp_path / name).mkdir()
+        changes = {"name": name, "cost": cost, "metrics": {"test": metrics}}
+        write_manifest(tmp_path / name, of_digits.manifest.model_copy(update=changes))
+    made = draw("frontier", Study(folder, of_digits.bench))
+    names = [text.get_window_extent() for text in made.axes[0].texts]
+    assert len(names) == len(CROWD) + 1
+    assert not [pair for pair in combinations(names, 2) if pair[0].overlaps(pair[1])]
 
 
 def test_figure_that_nobody_knows_is_refused(of_digits: Study) -> None:
