@@ -76,6 +76,11 @@ train: .venv/training.stamp ## Train, calibrate, export and ship MODEL (cnn) ove
 	for seed in $(SEEDS); do $(BIN)/python -m training train --recipe $(MODEL) --seed $$seed --resume || exit 1; done
 	for run in $(RUNS); do $(BIN)/python -m training calibrate $$run && $(BIN)/python -m training export $$run || exit 1; done
 	$(BIN)/python -m training ship $(RUNS) --models $(MODELS_DIR)
+	$(BIN)/python -m training card $(MODELS_DIR)/$(MODEL)
+
+.PHONY: report
+report: .venv/training.stamp ## Write report/index.html: every number and figure of all models
+	$(BIN)/python -m training report $(patsubst %/manifest.json,%,$(wildcard $(MODELS_DIR)/*/manifest.json))
 
 .PHONY: evaluate
 evaluate: .venv/training.stamp ## Measure models/MODEL on the test split, as it is served

@@ -2,13 +2,12 @@
 
     python -m benchmarks.pictures --data-dir ../shared/data
 
-Every ``handwriting/*.npz`` of the data folder is a set: ``labels``, and either ``images`` (N, H, W) or files end to end in
-``data`` with ``offsets``. A label below 0 is no digit, and its picture should be declined. The polarity is told to nobody.
+Every ``handwriting/*.npz`` of the data folder is a set (see ``training.handwriting``). What is no digit should be declined.
+The polarity is told to nobody.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
@@ -19,14 +18,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Final
 
-import numpy as np
 import typer
-from PIL import Image
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -34,8 +30,8 @@ from rich.table import Table
 from app.client import DigitsClient, Reading, Result
 from app.client.pictures import BatchLimits
 from training.calibrate import wilson_interval
+from training.handwriting import FOLDER, pictures_of
 
-FOLDER: Final = "handwriting"
 # Small enough that a request of photographs is answered within the service's time limit on a busy machine.
 LIMITS: Final = BatchLimits(max_files=16)
 START_TIMEOUT_S: Final = 60.0
@@ -96,18 +92,6 @@ class Score:
             shares = {"accuracy": self.right / self.n, "interval": wilson_interval(self.right, self.n)}
             return content | {"right": self.right, "answered_right": self.answered_right} | shares
         return content | {"rejected": self.rejected / self.n, "interval": wilson_interval(self.rejected, self.n)}
-
-
-def pictures_of(path: Path) -> Iterator[tuple[bytes, int]]:
-    """Each picture's file and label; the original file where the set has it, else a PNG of its pixels."""
-    with np.load(path, allow_pickle=False) as content:
-        labels = content["labels"].tolist()
-        if "data" in content.files:
-            data, offsets = content["data"].tobytes(), content["offsets"].tolist()
-            files = (data[start:end] for start, end in pairwise(offsets))
-        else:
-            files = (_png(image) for image in content["images"])
-        yield from zip(files, labels, strict=True)
 
 
 def measure(client: DigitsClient, pictures: Iterable[tuple[bytes, int]], model: str | None = None) -> Score:
@@ -183,12 +167,6 @@ def _cells(score: Score) -> list[str]:
 
 def _share(part: int, whole: int) -> str:
     return f"{part / whole:.2%}" if whole else ""
-
-
-def _png(image: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(image).save(out, "PNG")
-    return out.getvalue()
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:

@@ -1,4 +1,4 @@
-"""``python -m training``: train, calibrate, export, evaluate, ship, quantize, reference."""
+"""``python -m training``: train, calibrate, export, evaluate, ship, quantize, reference; and those of ``training.report``."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from app.digits.manifest import MANIFEST_FILE, Metrics
 from training import evaluate as evaluation
 from training.calibrate import expected_calibration_error, fit_temperature
 from training.data import SplitName
-from training.datasets import BY_NAME, MNIST_NAME, DataSet, open_dataset
+from training.datasets import BY_NAME, MNIST_NAME, dataset_of, open_dataset
 from training.errors import TrainingError
 from training.export import export as export_run
 from training.export import load_checked
+from training.flags import DataDirOption, DataOption
 from training.options import recipe_options
 from training.parallel import own_device, team
 from training.progress import Silent, shown
@@ -30,7 +31,8 @@ from training.quantize import METHODS, Comparison
 from training.recipe import Recipe
 from training.recipes import check_model_name, model_name, named_recipe
 from training.reference import write_reference
-from training.runs import RunFolder, RunRecord
+from training.report.commands import app as report_commands
+from training.runs import RunFolder
 from training.ship import Splits
 from training.ship import recalibrate as recalibrate_model
 from training.ship import ship as ship_runs
@@ -45,19 +47,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Makes the models that Digits serves, from raw MNIST to models/NAME/.",
 )
+app.add_typer(report_commands)
 console = Console()
 
 MODELS = Path("models")
 
 RunArgument = Annotated[Path, typer.Argument(help="The run's folder.")]
-DataDirOption = Annotated[
-    Path | None,
-    typer.Option("--data-dir", help="Folder that holds MNIST/raw; DIGITS_DATA_DIR, else data/.", show_default=False),
-]
-DataOption = Annotated[
-    str | None,
-    typer.Option("--data", help="Where the run's pictures are now, if they were moved.", show_default=False),
-]
 ModelsOption = Annotated[Path, typer.Option(help="The folder of all models.")]
 WorkersOption = Annotated[
     int | None, typer.Option(min=1, help="Threads that read a folder's pictures; all cores.", show_default=False)
@@ -116,7 +111,7 @@ def calibrate(run: RunArgument, data: DataOption = None, data_dir: DataDirOption
     """Fit the temperature on validation."""
     folder = RunFolder(run)
     record = folder.load_record()
-    split = _dataset(record, data, data_dir).split("validation")
+    split = dataset_of(record.data, data, root=data_dir).split("validation")
     logits = predict(trained_network(record, folder), split, torch.device("cpu"))
     temperature = fit_temperature(logits.numpy(), split.labels)
     folder.save_record(record.model_copy(update={"temperature": temperature}))
@@ -130,7 +125,7 @@ def calibrate(run: RunArgument, data: DataOption = None, data_dir: DataDirOption
 def export(run: RunArgument, data: DataOption = None, data_dir: DataDirOption = None) -> None:
     """Write the run's model folder: ONNX graph, golden cases, manifest."""
     folder = RunFolder(run)
-    dataset = _dataset(folder.load_record(), data, data_dir)
+    dataset = dataset_of(folder.load_record().data, data, root=data_dir)
     console.print(f"Exported: {export_run(folder, dataset.split('validation'))}")
 
 
@@ -143,7 +138,7 @@ def evaluate(
 ) -> None:
     """Measure a model folder from PNG bytes, as it is served."""
     classifier = load_checked(model)
-    dataset = _dataset(RunFolder(model).load_record(), data, data_dir)
+    dataset = dataset_of(RunFolder(model).load_record().data, data, root=data_dir)
     console.print(_table({name: evaluation.evaluate(classifier, dataset.split(_split(name))) for name in split}))
 
 
@@ -194,18 +189,12 @@ def reference(
 ) -> None:
     """Write what validation looks like into a shipped model's manifest, for drift; nothing else changes."""
     load_checked(model)  # a wrong folder is named before its data is read
-    write_reference(model, _dataset(RunFolder(model).load_record(), data, data_dir).split("validation"))
+    write_reference(model, dataset_of(RunFolder(model).load_record().data, data, root=data_dir).split("validation"))
     console.print(f"Reference written: {model / MANIFEST_FILE}")
 
 
-def _dataset(record: RunRecord, moved_to: str | None, data_dir: Path | None) -> DataSet:
-    """The data that a run was made from."""
-    origin = record.data
-    return open_dataset(moved_to or origin.name, root=data_dir, preprocessing=origin.preprocessing.name)
-
-
 def _splits(run: RunFolder, moved_to: str | None, data_dir: Path | None) -> Splits:
-    dataset = _dataset(run.load_record(), moved_to, data_dir)
+    dataset = dataset_of(run.load_record().data, moved_to, root=data_dir)
     return {name: dataset.split(name) for name in get_args(SplitName)}
 
 

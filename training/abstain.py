@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from itertools import islice
 
 import numpy as np
@@ -12,8 +13,9 @@ from app.digits.classifier import DigitClassifier
 from app.digits.manifest import Abstention, Thresholds
 from app.digits.preprocessing import Frame
 from app.digits.session import Floats
+from training.answers import BATCH, answers_to
 from training.data import LABELS, Split
-from training.evaluate import BATCH, ROUNDING, probabilities_of
+from training.evaluate import ROUNDING
 from training.nondigits import nondigits
 
 FALSE_SHARE = 0.01  # of the validation pictures, at most, are declined
@@ -24,11 +26,11 @@ SEED = 1
 
 def with_abstention(classifier: DigitClassifier, validation: Split) -> DigitClassifier:
     """The classifier with thresholds in its manifest, each picture of validation going through a PNG file."""
-    probabilities = probabilities_of(classifier, validation)
+    probabilities = answers_to(classifier, validation).probabilities
     rule = Abstention(method="probability", thresholds=fit_thresholds(probabilities), validation=0)
     able = _judging(classifier, rule)
     declined = np.mean([able.interpret(row, 1).abstained for row in probabilities])
-    shares = rejected_shares(able, validation) if classifier.manifest.labels == LABELS else {}
+    shares = rejected_shares(able, made_up(validation)) if classifier.manifest.labels == LABELS else {}
     return _judging(able, rule.model_copy(update={"validation": round(float(declined), ROUNDING), "nondigits": shares}))
 
 
@@ -38,17 +40,16 @@ def fit_thresholds(probabilities: Floats) -> Thresholds:
     return Thresholds(probability=_reached(best), two_labels=_reached(best + second))
 
 
-def rejected_shares(classifier: DigitClassifier, digits: Split) -> dict[str, float]:
-    """Shares of made-up non-digits on which a model abstains, by kind.
+def made_up(digits: Split) -> list[tuple[str, Frame]]:
+    """Non-digits with their kinds, as many as there are digits, or ``NONDIGITS``; some kinds are made of digits."""
+    return list(islice(nondigits(digits, seed=SEED), min(NONDIGITS, len(digits))))
 
-    Args:
-        classifier: of the ten digits.
-        digits: for the kinds that are made of digits; as many are drawn, or ``NONDIGITS``.
-    """
-    count = min(NONDIGITS, len(digits))
-    kinds, frames = zip(*islice(nondigits(digits, seed=SEED), count), strict=True)
+
+def rejected_shares(classifier: DigitClassifier, pictures: Sequence[tuple[str, Frame]]) -> dict[str, float]:
+    """Shares of made-up non-digits on which a model of the ten digits abstains, by kind."""
+    kinds, frames = zip(*pictures, strict=True)
     drawn, declined = Counter(kinds), Counter[str]()
-    for start in range(0, count, BATCH):
+    for start in range(0, len(frames), BATCH):
         batch = frames[start : start + BATCH]
         declined.update(kind for kind, abstains in zip(kinds[start:], _abstained(classifier, batch), strict=False) if abstains)
     return {kind: round(declined[kind] / drawn[kind], ROUNDING) for kind in sorted(drawn)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.digits.manifest import Abstention, Metrics, ModelManifest
+from app.digits.manifest import Abstention, Metrics, ModelManifest, Rejection, Robustness
 from training.runs import RunRecord
 
 CARD = """\
@@ -28,7 +28,7 @@ expected calibration error over 15 equal-mass bins; a perfectly calibrated model
 {floor:.2%} on the test split by chance alone. The test split decided nothing: recipe, temperature and seed were chosen on
 validation.
 
-Measure it again: `python -m training evaluate models/{name} --split test`
+{robustness}Measure it again: `python -m training evaluate models/{name} --split test`
 
 ## What it costs
 
@@ -78,6 +78,34 @@ ABSTENTION = """\
 It abstains where the probability of its best label is under {threshold:.4f}, which 99 % of the validation pictures reach: it
 declines {declined:.2%} of those {validation:,}. Where several digits stand apart in a picture it abstains in any case.
 """
+ROBUSTNESS = """\
+Under {kinds} corruptions at five strengths, of {n:,} test pictures each, it reads **{mean:.1%}** ({low:.1%} – {high:.1%};
+`python -m training card` measures this again):
+
+| corruption | 1 | 2 | 3 | 4 | 5 |
+|---|---|---|---|---|---|
+{rows}
+
+![Confusion matrix](figures/confusion-matrix.svg) ![Reliability diagram](figures/reliability.svg)
+
+"""
+HANDS = """\
+Pictures of other hands, pens and cameras, on which its framing was developed (they are not ours to ship):
+
+| set | pictures | accuracy | 95 % interval |
+|---|---|---|---|
+{rows}
+
+"""
+UNKNOWN = """\
+Of pictures that show no digit, so much is turned away where 1 % of validation is (probability under {threshold:.4f};
+{false:.2%} of the {digits:,} test pictures):
+
+| set | pictures | AUROC | turned away | 95 % interval |
+|---|---|---|---|---|
+{rows}
+
+"""
 REJECTION = """\
 Of made-up pictures that are no digit (`training/nondigits.py`) it declines:
 
@@ -125,6 +153,7 @@ def render(manifest: ModelManifest, record: RunRecord, seeds: Sequence[int], ece
         parity_n=manifest.parity.n,
         command=_command(manifest, record, seeds),
         licence=manifest.licence,
+        robustness=_robustness(manifest.robustness),
         abstention=_abstention(manifest.abstention, manifest.metrics["validation"].n),
     )
 
@@ -133,6 +162,37 @@ def _row(split: str, metrics: Metrics) -> str:
     low, high = metrics.interval
     accuracy = f"{metrics.accuracy:.2%} | {low:.2%} – {high:.2%}"
     return f"| {split} | {metrics.n:,} | {accuracy} | {metrics.nll:.4f} | {metrics.ece:.2%} |"
+
+
+def _robustness(measured: Robustness | None) -> str:
+    if measured is None:
+        return ""
+    rows = "\n".join(
+        f"| {kind} | {' | '.join(f'{share:.1%}' for share in shares)} |" for kind, shares in measured.corruptions.items()
+    )
+    low, high = measured.interval
+    text = ROBUSTNESS.format(kinds=len(measured.corruptions), n=measured.n, mean=measured.mean, low=low, high=high, rows=rows)
+    return text + _hands(measured) + (_unknown(measured.rejection) if measured.rejection else "")
+
+
+def _hands(measured: Robustness) -> str:
+    if not measured.sets:
+        return ""
+    rows = (
+        f"| {name} | {one.n:,} | {one.accuracy:.1%} | {one.interval[0]:.1%} – {one.interval[1]:.1%} |"
+        for name, one in measured.sets.items()
+    )
+    return HANDS.format(rows="\n".join(rows))
+
+
+def _unknown(measured: Rejection) -> str:
+    rows = (
+        f"| {name} | {one.n:,} | {one.auroc:.4f} | {one.rejected:.1%} | {one.interval[0]:.1%} – {one.interval[1]:.1%} |"
+        for name, one in measured.sets.items()
+    )
+    return UNKNOWN.format(
+        threshold=measured.threshold, false=measured.false_rejection, digits=measured.digits, rows="\n".join(rows)
+    )
 
 
 def _abstention(rule: Abstention | None, validation: int) -> str:

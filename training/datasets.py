@@ -114,6 +114,11 @@ def open_dataset(
     return _of_folder(Path(name), framing, workers)
 
 
+def dataset_of(origin: Origin, moved_to: str | None = None, *, root: Path | None = None) -> DataSet:
+    """The data that a run was made from, framed in the same way; ``moved_to`` is where its folder is now."""
+    return open_dataset(moved_to or origin.name, root=root, preprocessing=origin.preprocessing.name)
+
+
 def _of_torchvision(name: str, root: Path, preprocessing: Preprocessing) -> DataSet:
     @cache
     def read(*, train: bool) -> MNIST:

@@ -12,8 +12,8 @@ from app.digits.classifier import DigitClassifier, Prediction
 from app.digits.manifest import Histogram, Reference
 from app.digits.preprocessing import Frame
 from app.digits.tally import Tally, ink_ratio
+from training.answers import BATCH, frames_of
 from training.data import Split
-from training.evaluate import BATCH, frames_of
 from training.export import load_checked, write_manifest
 
 # What people look at: a model that grows unsure moves pictures over these. Finer bins near 1 would report that

@@ -13,11 +13,12 @@ from app.digits import manifest as manifests
 from app.digits.classifier import DigitClassifier
 from app.digits.manifest import Metrics, ModelManifest, Seeds
 from training.abstain import with_abstention
+from training.answers import answers_to
 from training.calibrate import expected_ece_if_calibrated
 from training.card import render
 from training.data import Split, SplitName
 from training.errors import TrainingError
-from training.evaluate import measure, probabilities_of
+from training.evaluate import metrics_of
 from training.export import load_checked, write_manifest
 from training.reference import reference_of
 from training.runs import RunFolder, RunRecord
@@ -78,7 +79,7 @@ def recalibrate(target: Path, splits: Splits) -> None:
         changes = calibration_of(classifier, splits["validation"]) | {"version": next_version(target)}
         manifest = classifier.manifest.model_copy(update=changes)
         write_manifest(partial, manifest)
-        floor = expected_ece_if_calibrated(probabilities_of(classifier, splits["test"]))
+        floor = expected_ece_if_calibrated(answers_to(classifier, splits["test"]).probabilities)
         write_card(partial, manifest, record, floor)
 
 
@@ -97,11 +98,11 @@ def _measured(run: RunFolder, splits: Splits) -> Candidate:
     if record.parity is None or not folder.is_dir():
         raise TrainingError(f"{run.path} is not exported; run `python -m training export {run.path}` first.")
     classifier = load_checked(folder)
-    probabilities = {name: probabilities_of(classifier, split) for name, split in splits.items()}
-    metrics = {str(name): measure(probabilities[name], split.labels) for name, split in splits.items()}
+    answers = {name: answers_to(classifier, split) for name, split in splits.items()}
+    metrics = {str(name): metrics_of(found) for name, found in answers.items()}
     record = record.model_copy(update={"metrics": metrics})
     run.save_record(record)
-    return Candidate(run, record, folder, expected_ece_if_calibrated(probabilities["test"]))
+    return Candidate(run, record, folder, expected_ece_if_calibrated(answers["test"].probabilities))
 
 
 def _preference(validation: Metrics) -> tuple[float, float]:
@@ -120,9 +121,12 @@ def _final_manifest(best: Candidate, candidates: Sequence[Candidate], validation
 
 
 def calibration_of(classifier: DigitClassifier, validation: Split) -> dict[str, object]:
-    """The manifest's fields that say what validation looks like to the model, the reference as it abstains."""
+    """The manifest's fields that say what validation looks like to the model, the reference as it abstains.
+
+    What was measured with other thresholds goes: ``python -m training card`` measures it anew.
+    """
     able = with_abstention(classifier, validation)
-    return {"abstention": able.manifest.abstention, "reference": reference_of(able, validation)}
+    return {"abstention": able.manifest.abstention, "reference": reference_of(able, validation), "robustness": None}
 
 
 def next_version(target: Path) -> str:

@@ -11,9 +11,10 @@ import numpy as np
 from app.digits import manifest as manifests
 from app.digits.manifest import ModelManifest, Parity
 from app.digits.session import OrtSession
+from training.answers import answers_to
 from training.calibrate import expected_ece_if_calibrated
 from training.data import Split
-from training.evaluate import measure, probabilities_of
+from training.evaluate import metrics_of
 from training.export import golden_cases, load_checked, write_manifest
 from training.quantize import Comparison, compare, quantize
 from training.runs import RunFolder
@@ -53,7 +54,8 @@ def place_beside(source: Path, graph: Path, splits: Splits) -> Path:
     target = source.with_name(source.name + SUFFIX)
     with replacing(source, target) as partial:
         shutil.copyfile(graph, partial / manifests.MODEL_FILE)
-        shutil.rmtree(partial / "seeds")  # they are the original's
+        for name in ("seeds", "figures"):  # they are the original's
+            shutil.rmtree(partial / name, ignore_errors=True)
         changes = {"name": target.name, "version": next_version(target), "seeds": None}
         manifest = _refreshed(partial, original.model_copy(update=changes))
         manifest = manifest.model_copy(update={"parity": _difference(source, partial, splits["validation"])})
@@ -81,11 +83,11 @@ def _difference(one: Path, other: Path, split: Split) -> Parity:
 def _measure(folder: Path, splits: Splits, *, made_from: str) -> None:
     """Write metrics, thresholds, reference and card of a folder that can be served."""
     classifier = load_checked(folder)
-    probabilities = {name: probabilities_of(classifier, split) for name, split in splits.items()}
-    metrics = {str(name): measure(probabilities[name], split.labels) for name, split in splits.items()}
+    answers = {name: answers_to(classifier, split) for name, split in splits.items()}
+    metrics = {str(name): metrics_of(found) for name, found in answers.items()}
     manifest = classifier.manifest.model_copy(update={"metrics": metrics} | calibration_of(classifier, splits["validation"]))
     write_manifest(folder, manifest)
     run = RunFolder(folder)
     record = run.load_record().model_copy(update={"metrics": metrics, "quantized_from": made_from})
     run.save_record(record)
-    write_card(folder, manifest, record, expected_ece_if_calibrated(probabilities["test"]))
+    write_card(folder, manifest, record, expected_ece_if_calibrated(answers["test"].probabilities))

@@ -162,6 +162,50 @@ class Abstention(_Part):
     nondigits: dict[str, Share] = Field({}, description="Only where the labels are digits.")
 
 
+class Accuracy(_Part):
+    """The share of ``n`` pictures that is read right, with Wilson's 95 % interval; a picture that framing refuses is wrong."""
+
+    n: int
+    accuracy: Share
+    interval: tuple[Share, Share]
+
+
+class UnknownSet(_Part):
+    """``n`` pictures without a digit: how well their probability tells them from digits, and the share that is rejected."""
+
+    n: int
+    auroc: Share
+    rejected: Share
+    interval: tuple[Share, Share]
+
+
+class Rejection(_Part):
+    """Doubt about what is no digit, by the greatest probability.
+
+    ``threshold`` is the one below which 1 % of the validation pictures lie; ``false_rejection`` the share of the test split's
+    ``digits`` below it.
+    """
+
+    threshold: Share
+    digits: int
+    false_rejection: Share
+    sets: dict[str, UnknownSet]
+
+
+class Robustness(_Part):
+    """Accuracy under corruptions (see ``training.report.corruptions``) of ``n`` test pictures, at strengths 1 to 5.
+
+    ``mean`` is over all kinds and strengths, its 95 % ``interval`` over the pictures; ``sets`` are pictures of other hands.
+    """
+
+    n: int
+    corruptions: dict[str, tuple[Share, Share, Share, Share, Share]]
+    mean: Share
+    interval: tuple[Share, Share]
+    sets: dict[str, Accuracy] = Field({}, description="Only where they were at hand.")
+    rejection: Rejection | None = None
+
+
 class ModelManifest(_Part):
     """The validated content of ``manifest.json``. Unknown fields are refused, so a typo cannot pass for a setting."""
 
@@ -184,6 +228,7 @@ class ModelManifest(_Part):
     seeds: Seeds | None = None
     reference: Reference | None = None
     abstention: Abstention | None = None
+    robustness: Robustness | None = None
 
     @property
     def sha256(self) -> str:

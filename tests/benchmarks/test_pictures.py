@@ -19,6 +19,7 @@ from benchmarks import pictures as stick
 from tests import pictures
 from tests.fakes import LABELS
 from tests.server import Server
+from training.handwriting import FOLDER, pictures_of
 from training.strokes import draw_digit
 
 SAMPLES = [(PROJECT / f"samples/{label}.png").read_bytes() for label in LABELS]
@@ -28,7 +29,7 @@ SAMPLES = [(PROJECT / f"samples/{label}.png").read_bytes() for label in LABELS]
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A set of files, one of which is labelled wrongly, and a set of arrays that are no digits, two of four blank."""
     root = tmp_path_factory.mktemp("data")
-    folder = root / stick.FOLDER
+    folder = root / FOLDER
     folder.mkdir()
     offsets = np.cumsum([0, *map(len, SAMPLES)])
     data = np.frombuffer(b"".join(SAMPLES), np.uint8)
@@ -39,9 +40,9 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_pictures_of_both_layouts_are_files_with_their_labels(data_dir: Path) -> None:
-    files, labels = zip(*stick.pictures_of(data_dir / stick.FOLDER / "samples.npz"), strict=True)
+    files, labels = zip(*pictures_of(data_dir / FOLDER / "samples.npz"), strict=True)
     assert (list(files), labels[-1]) == (SAMPLES, 0)
-    files, labels = zip(*stick.pictures_of(data_dir / stick.FOLDER / "ood_drawn.npz"), strict=True)
+    files, labels = zip(*pictures_of(data_dir / FOLDER / "ood_drawn.npz"), strict=True)
     assert (decode(files[2]) == draw_digit("3", size=28)).all()
     assert labels == (-1,) * 4
 

@@ -14,9 +14,10 @@ from app.digits.image import decode
 from app.digits.manifest import Metrics
 from app.serving.drift import DriftWatch
 from tests.training.drawn import drawn_split
+from training.answers import answers_to
 from training.calibrate import fit_temperature
 from training.errors import TrainingError
-from training.evaluate import evaluate, probabilities_of
+from training.evaluate import evaluate
 from training.export import export, write_manifest
 from training.nondigits import KINDS
 from training.quantize import quantize
@@ -176,7 +177,7 @@ def test_ship_of_two_runs_with_one_seed_is_refused(runs: list[RunFolder], splits
 def test_evaluate_counts_what_the_classifier_answers(shipped: Path, splits: Splits) -> None:
     classifier = DigitClassifier.load(shipped, provider="cpu")
     metrics = evaluate(classifier, splits["test"])
-    hits = (probabilities_of(classifier, splits["test"]).argmax(axis=1) == splits["test"].labels).mean()
+    hits = (answers_to(classifier, splits["test"]).probabilities.argmax(axis=1) == splits["test"].labels).mean()
     assert metrics.accuracy == pytest.approx(hits, abs=1e-6)
     assert metrics.interval[0] <= metrics.accuracy <= metrics.interval[1]
 

@@ -1,0 +1,1 @@
+"""Figures by name: each takes a ``Study`` and gives a matplotlib ``Figure``; see ``catalogue``."""

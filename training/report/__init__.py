@@ -1,0 +1,1 @@
+"""How good a model is: metrics, robustness, comparison, and the page that shows them."""
