@@ -7,9 +7,16 @@ pytest.importorskip("torch", reason="torch is not installed (make install)")
 
 import torch
 
-from tests.training.drawn import drawn_split
+from tests.training.drawn import draw_folder, drawn_split
+from training.calibrate import fit_temperature
+from training.data import SplitName, data_dir
+from training.datasets import open_dataset
+from training.export import export
 from training.recipe import Recipe
-from training.trainer import Data
+from training.runs import RunFolder
+from training.ship import Splits, ship
+from training.train import train, trained_network
+from training.trainer import Data, predict
 
 
 @pytest.fixture(scope="session")
@@ -24,8 +31,6 @@ def quick_recipe() -> Recipe:
 
 @pytest.fixture
 def mnist_root() -> Path:
-    from training.data import data_dir
-
     root = data_dir()
     if not (root / "MNIST" / "raw" / "train-images-idx3-ubyte").is_file():
         pytest.skip("MNIST is not here; set DIGITS_DATA_DIR to a folder that holds MNIST/raw")
@@ -35,16 +40,6 @@ def mnist_root() -> Path:
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A shipped model of somebody's own three classes, of which it has learnt little, and its pictures beside it."""
-    from tests.training.drawn import draw_folder
-    from training.calibrate import fit_temperature
-    from training.data import SplitName
-    from training.datasets import open_dataset
-    from training.export import export
-    from training.runs import RunFolder
-    from training.ship import Splits, ship
-    from training.train import train, trained_network
-    from training.trainer import predict
-
     root = tmp_path_factory.mktemp("shapes")
     dataset = open_dataset(str(draw_folder(root / "pictures")), workers=1)
     splits: Splits = {name: dataset.split(name) for name in get_args(SplitName)}
