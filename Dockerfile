@@ -51,8 +51,9 @@ COPY --link --from=build /srv/digits/app app
 COPY --link --from=build /srv/digits/LICENSE /srv/digits/healthcheck.py ./
 
 # The base has no bytecode of the standard library: keep that of the modules which the service imports. Also the first sign
-# of a requirement that is missing.
-RUN env --unset=PYTHONDONTWRITEBYTECODE python -c "import app.cli, app.main, http.client, uvicorn.protocols.http.httptools_impl"
+# of a requirement that is missing. A file that the interpreter's end cut short would be there in one build and not in the next.
+RUN env --unset=PYTHONDONTWRITEBYTECODE python -c "import app.cli, app.main, http.client, uvicorn.protocols.http.httptools_impl" && \
+    find /usr/local/lib -name '*.pyc.*' -delete
 
 USER 10001:10001
 EXPOSE 8000

@@ -12,8 +12,8 @@ import pytest
 
 from app.settings import PROJECT, Settings
 
-moto = pytest.importorskip("moto", reason="moto is not installed (make deploy-check)")
-import cfnlint.decode  # noqa: E402
+cfnlint = pytest.importorskip("cfnlint.decode", reason="cfn-lint is not installed (make deploy-check)")
+import moto  # noqa: E402
 
 from tests.deploy.stacks import DESCRIBE, Stack, certificate, describe_attributes, describe_service, make_stack, network  # noqa: E402
 
@@ -55,7 +55,7 @@ def stack(variant: str, aws: None) -> Stack:
 @pytest.fixture(scope="module")
 def template() -> dict[str, Any]:
     """The properties of each resource as they are written: moto does not tell all of them."""
-    content, _ = cfnlint.decode.decode(str(ECS / "service.yaml"))
+    content, _ = cfnlint.decode(str(ECS / "service.yaml"))
     return {name: resource["Properties"] for name, resource in content["Resources"].items()}
 
 
