@@ -2,14 +2,18 @@
 #
 #   docker build --tag digits . && docker run --rm --publish 8000:8000 digits
 #
-# PYTHON_VERSION may carry a patch release or stand for any Python that the requirements are locked for.
+# PYTHON_VERSION may carry a patch release or stand for any Python that the requirements are locked for; BASE_DIGEST (sha256:…)
+# pins the base to the byte. REQUIREMENTS=gpu takes onnxruntime-gpu with its CUDA wheels in place of onnxruntime (x86-64).
 ARG PYTHON_VERSION=3.11
+ARG BASE_DIGEST=
 
-FROM python:${PYTHON_VERSION}-slim-bookworm AS build
+FROM python:${PYTHON_VERSION}-slim-bookworm${BASE_DIGEST:+@${BASE_DIGEST}} AS build
+
+ARG REQUIREMENTS=service
 
 # pip of the base installs into the environment from outside, so that the environment has no pip of its own.
 RUN --mount=type=cache,target=/var/cache/pip \
-    --mount=type=bind,source=requirements/service.txt,target=/tmp/requirements.txt \
+    --mount=type=bind,source=requirements/${REQUIREMENTS}.txt,target=/tmp/requirements.txt \
     python -m venv --without-pip /opt/venv && \
     pip --cache-dir /var/cache/pip --disable-pip-version-check --python /opt/venv/bin/python install \
         --only-binary :all: --require-hashes --no-compile --requirement /tmp/requirements.txt
@@ -27,7 +31,7 @@ COPY LICENSE docker/healthcheck.py /srv/digits/
 RUN python -m compileall -q --invalidation-mode unchecked-hash /srv/digits && \
     chmod -R u=rwX,go=rX /srv/digits
 
-FROM python:${PYTHON_VERSION}-slim-bookworm
+FROM python:${PYTHON_VERSION}-slim-bookworm${BASE_DIGEST:+@${BASE_DIGEST}}
 
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
@@ -47,8 +51,9 @@ COPY --link --from=build /srv/digits/app app
 COPY --link --from=build /srv/digits/LICENSE /srv/digits/healthcheck.py ./
 
 # The base has no bytecode of the standard library: keep that of the modules which the service imports. Also the first sign
-# of a requirement that is missing.
-RUN env --unset=PYTHONDONTWRITEBYTECODE python -c "import app.cli, app.main, http.client, uvicorn.protocols.http.httptools_impl"
+# of a requirement that is missing. A file that the interpreter's end cut short would be there in one build and not in the next.
+RUN env --unset=PYTHONDONTWRITEBYTECODE python -c "import app.cli, app.main, http.client, uvicorn.protocols.http.httptools_impl" && \
+    find /usr/local/lib -name '*.pyc.*' -delete
 
 USER 10001:10001
 EXPOSE 8000
@@ -62,9 +67,11 @@ CMD ["python", "-m", "app.cli", "serve"]
 ARG VERSION=unknown
 ARG REVISION=unknown
 ARG CREATED=unknown
+ARG MODELS=unknown
 LABEL org.opencontainers.image.title="Digits" \
       org.opencontainers.image.description="Reads handwritten digits from pictures over HTTP" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version=$VERSION \
       org.opencontainers.image.revision=$REVISION \
-      org.opencontainers.image.created=$CREATED
+      org.opencontainers.image.created=$CREATED \
+      digits.models=$MODELS

@@ -5,6 +5,7 @@ MODEL ?= cnn
 SEEDS ?= 0 1 2
 MODELS_DIR ?= models
 IMAGE ?= digits:latest
+BASE_DIGEST ?=
 PORT ?= $(or $(DIGITS_PORT),8000)
 
 BIN := .venv/bin
@@ -17,7 +18,7 @@ RUNS := $(foreach seed,$(SEEDS),runs/$(MODEL)-$(seed))
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-## The virtual environment grows with what is asked of it: service, then dev, then training.
+## The virtual environment grows with what is asked of it: service, then dev, then training or deploy.
 
 .venv/pyvenv.cfg:
 	$(PYTHON) -m venv .venv
@@ -33,6 +34,10 @@ help: ## List the commands
 
 .venv/training.stamp: requirements/training.txt .venv/dev.stamp
 	$(BIN)/pip install --quiet --require-hashes -r requirements/training.txt
+	@touch $@
+
+.venv/deploy.stamp: requirements/deploy.txt .venv/dev.stamp
+	$(BIN)/pip install --quiet --require-hashes -r requirements/deploy.txt
 	@touch $@
 
 .PHONY: install
@@ -95,14 +100,34 @@ load-test: .venv/dev.stamp ## Load a running service for 10 s from 16 clients
 	$(BIN)/python -m benchmarks.load --url http://127.0.0.1:$(PORT)/v1/predict --clients 16 --seconds 10 samples/*.png
 
 .PHONY: image
-image: ## Build the container image (DIGITS_BUILD_NETWORK=host where a build needs the host's network)
-	docker build --network $(or $(DIGITS_BUILD_NETWORK),default) --tag $(IMAGE) \
-		--build-arg VERSION=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' app/__init__.py) \
-		--build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(git show -s --format=%cI HEAD) .
+image: ## Build the container image (BASE_DIGEST=sha256:… pins its base)
+	$(BUILD) --build-arg MODELS=$(MODEL_VERSIONS) --tag $(IMAGE) .
+
+.PHONY: image-gpu
+image-gpu: ## Build digits:gpu, with CUDA's libraries (1.6 GB of wheels)
+	$(BUILD) --build-arg MODELS=$(MODEL_VERSIONS) --build-arg REQUIREMENTS=gpu --tag digits:gpu .
+
+.PHONY: image-training
+image-training: ## Build digits:training, with torch (3 GB of wheels)
+	$(BUILD) --file docker/training.Dockerfile --tag digits:training .
+
+# DIGITS_BUILD_NETWORK=host where a build has no network of its own. Deferred: only a build asks git and the manifests.
+BUILD = docker build --network $(or $(DIGITS_BUILD_NETWORK),default) --build-arg BASE_DIGEST=$(BASE_DIGEST) \
+	--build-arg VERSION=$(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' app/__init__.py) \
+	--build-arg REVISION=$(shell git rev-parse HEAD) --build-arg CREATED=$(shell git show -s --format=%cI HEAD)
+MODEL_VERSIONS = $(shell sed -n 's/^  "\(name\|version\)": "\(.*\)",/\2/p' models/*/manifest.json | paste -s -d '=,')
 
 .PHONY: image-test
 image-test: .venv/dev.stamp ## Build the image and test it on a running engine
 	$(BIN)/python -m pytest tests/container
+
+.PHONY: sbom
+sbom: .venv/deploy.stamp ## Write sbom.json: what is in the image, in CycloneDX's form
+	$(BIN)/python docker/sbom.py $(IMAGE) > sbom.json
+
+.PHONY: deploy-check
+deploy-check: .venv/deploy.stamp ## Lint the ECS templates, make their stacks in moto, validate the Kubernetes files, check the SBOM
+	$(BIN)/python -m pytest tests/deploy tests/container/test_sbom.py
 
 .PHONY: lock
 lock: ## Write requirements/*.txt anew from pyproject.toml (needs uv)
@@ -110,6 +135,8 @@ lock: ## Write requirements/*.txt anew from pyproject.toml (needs uv)
 	$(LOCK) --extra dev -c requirements/service.txt -o requirements/dev.txt
 	$(LOCK) --extra dev --extra training -c requirements/dev.txt -o requirements/training.txt
 	$(LOCK) --extra dev --extra ray -c requirements/dev.txt -o requirements/ray.txt
+	$(LOCK) --extra dev --extra deploy -c requirements/training.txt -o requirements/deploy.txt
+	$(LOCK) --group gpu --no-emit-package onnxruntime -c requirements/service.txt -o requirements/gpu.txt
 
 LOCK = uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"

@@ -29,6 +29,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("digits")
 
 MakeApi = Callable[..., Api]
+MEASURED = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -38,6 +39,18 @@ def _no_outer_settings() -> Iterator[None]:
             if name.startswith("DIGITS_") and name != "DIGITS_DATA_DIR":
                 environment.delenv(name)
         yield
+
+
+@pytest.fixture(scope="session")
+def measured(pytestconfig: pytest.Config) -> list[str]:
+    """Lines for the end of the run's report."""
+    return pytestconfig.stash.setdefault(MEASURED, [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what was measured, also where the tests are quiet."""
+    for line in config.stash.get(MEASURED, []):
+        terminalreporter.write_line(f"measured: {line}")
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ HOST = "127.0.0.1:8000"
 # What takes long, or needs an engine, has tests of its own; here the command line must at least be one that exists.
 CHECKED_ELSEWHERE = {
     "python -m benchmarks.framing": "tests/benchmarks",
-    "docker compose up": "tests/container",
+    "docker compose": "tests/container",
     "python -m benchmarks.reading": "tests/benchmarks",
     "python -m training": "tests/training",
     "torchrun": "tests/training",

@@ -8,10 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.container.engine import BUILD_NETWORK, FINISHED_IMAGE, PROJECT, Container, Docker, run_docker
-
-COMPOSE_PROJECT = "digits-test"
-MEASURED = pytest.StashKey[list[str]]()
+from tests.container.engine import BUILD_NETWORK, FINISHED_IMAGE, Container, Docker, composed, run, run_docker
 
 
 @pytest.fixture(scope="session")
@@ -30,29 +27,12 @@ def image(docker: Docker) -> str:
     """The image's tag. DIGITS_TEST_IMAGE names a finished one; DIGITS_BUILD_NETWORK is the network to build with."""
     if FINISHED_IMAGE:
         return FINISHED_IMAGE
-    docker("build", "--network", BUILD_NETWORK, "--tag", "digits:test", str(PROJECT))
+    run("make", "image", "IMAGE=digits:test", DIGITS_BUILD_NETWORK=BUILD_NETWORK)
     return "digits:test"
 
 
 @pytest.fixture(scope="session")
 def service(docker: Docker, image: str) -> Iterator[Container]:
-    """docker-compose.yml as it is, limits and all, on a port of its own."""
-    compose = ("compose", "--project-directory", str(PROJECT), "--project-name", COMPOSE_PROJECT)
-    variables = {"DIGITS_IMAGE": image, "DIGITS_PORT": "127.0.0.1:0"}
-    try:
-        docker(*compose, "up", "--detach", "--wait", "--no-build", **variables)
-        name = docker(*compose, "ps", "--quiet", "digits", **variables)
-        yield Container(name, f"http://{docker('port', name, '8000/tcp')}")
-    finally:
-        docker(*compose, "down", "--volumes", **variables)
-
-
-@pytest.fixture(scope="session")
-def measured(pytestconfig: pytest.Config) -> list[str]:
-    """Lines for the end of the run's report."""
-    return pytestconfig.stash.setdefault(MEASURED, [])
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in config.stash.get(MEASURED, []):
-        terminalreporter.write_line(f"container: {line}")
+    """``docker compose up``, for all tests that leave it as they found it."""
+    with composed(docker, image, "digits-test") as compose:
+        yield compose.container("digits")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import Any, Protocol
 import httpx
 import pytest
 
+from app import __version__
+from app.digits import manifest as manifests
 from app.digits.classifier import DigitClassifier
-from tests.container.engine import PROJECT, Container, Docker, wait_until_ready
+from tests.container.engine import PROJECT, Container, Docker, wait_until_healthy, wait_until_ready
 
 pytestmark = pytest.mark.engine
 
@@ -104,9 +107,23 @@ def classifier() -> DigitClassifier:
     return DigitClassifier.load(MODEL, provider="cpu")
 
 
+def test_labels_tell_version_commit_and_models(docker: Docker, image: str) -> None:
+    labels = json.loads(docker("image", "inspect", "--format", "{{json .Config.Labels}}", image))
+    models = [manifests.read(path.parent) for path in sorted((PROJECT / "models").glob("*/manifest.json"))]
+    assert labels["digits.models"] == ",".join(f"{model.name}={model.version}" for model in models)
+    assert labels["org.opencontainers.image.version"] == __version__
+    assert re.fullmatch("[0-9a-f]{40}", labels["org.opencontainers.image.revision"])
+
+
+def test_compose_file_has_the_profiles_of_the_guide(docker: Docker) -> None:
+    profiles = docker("compose", "--project-directory", str(PROJECT), "config", "--profiles").split()
+    guide = (PROJECT / "docker/README.md").read_text()
+    assert sorted(profiles) == sorted(set(re.findall(r"^\| `(\w+)` \|", guide, re.MULTILINE)))
+
+
 def test_docs_without_a_way_out_are_served_whole(docker: Docker, run_image: RunImage) -> None:
     name = run_image("--network", "none")
-    _wait_until_healthy(docker, name)
+    wait_until_healthy(docker, name)
     fetched: dict[str, list[int]] = json.loads(docker("exec", name, "python", "-c", FETCH_DOCS))
     assert {status for status, _ in fetched.values()} == {200}
     assert all(url.startswith("http://127.0.0.1:8000/") for url in fetched)
@@ -162,10 +179,3 @@ def test_sigterm_ends_it_with_exit_code_0(
     docker("stop", name)
     measured.append(f"first 200 of /readyz {ready_s:.2f} s after `docker run`, stopped in {time.monotonic() - stopping:.2f} s")
     assert docker("inspect", "--format", "{{.State.ExitCode}}", name) == "0"
-
-
-def _wait_until_healthy(docker: Docker, name: str, timeout_s: float = 30.0) -> None:
-    end = time.monotonic() + timeout_s
-    while (state := docker("inspect", "--format", "{{.State.Health.Status}}", name)) != "healthy":
-        assert time.monotonic() < end, f"{state}: {docker('logs', name)}"
-        time.sleep(0.1)

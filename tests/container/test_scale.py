@@ -1,0 +1,47 @@
+"""The profile ``scale``: replicas behind nginx, restarted one after the other under load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.container.engine import BUILD_NETWORK, Compose, Docker, composed, logs_of, wait_until_healthy
+
+pytestmark = pytest.mark.engine
+
+# Debian's: the published image cannot be pulled everywhere.
+NGINX = """\
+FROM python:3.11-slim-bookworm
+RUN apt-get update -qq && apt-get install -yqq --no-install-recommends nginx-light && rm -rf /var/lib/apt/lists/*
+"""
+PROXY = "proxy:8080"
+
+
+@pytest.fixture(scope="module")
+def nginx(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("nginx")
+    (folder / "Dockerfile").write_text(NGINX)
+    docker("build", "--network", BUILD_NETWORK, "--tag", "digits-nginx:test", str(folder))
+    return "digits-nginx:test"
+
+
+@pytest.fixture
+def compose(docker: Docker, image: str, nginx: str) -> Iterator[Compose]:
+    variables = {"NGINX_IMAGE": nginx, "DIGITS_PROXY_PORT": "127.0.0.1:0"}
+    with composed(docker, image, "digits-scale", "proxy", **variables) as compose:
+        yield compose
+
+
+def test_rolling_restart_of_the_replicas_loses_no_request(docker: Docker, compose: Compose, measured: list[str]) -> None:
+    replicas = compose.containers("replica")
+    assert len(replicas) == 2
+    with compose.loaded(PROXY, "small", "kept") as load:
+        for name in replicas:
+            docker("restart", name)
+            wait_until_healthy(docker, name)
+    measured.append(f"rolling restart of {len(replicas)} replicas: {load.counts}")
+    assert load.unanswered == []
+    # A slow machine may be late (504, the service's own); neither a refusal nor an error of the proxy's reaches a client.
+    assert load.counts.keys() - {"small 504", "kept 504"} == {"small 200", "kept 200"}
+    assert all("/v1/predict" in logs_of(name) for name in replicas)
