@@ -66,7 +66,7 @@ def export(run: RunFolder, validation: Split) -> Path:
     folder = run.path / record.name
     (folder / "golden").mkdir(parents=True, exist_ok=True)
     graph = InferenceGraph(trained_network(record, run), record.temperature).eval()
-    _write_graph(graph, folder / manifests.MODEL_FILE)
+    write_graph(graph, folder / manifests.MODEL_FILE)
     parity = check_parity(graph, folder / manifests.MODEL_FILE, validation.images)
     record = record.model_copy(update={"parity": parity})
     write_manifest(folder, _manifest(record, folder, graph.network))
@@ -104,7 +104,8 @@ def write_manifest(folder: Path, manifest: ModelManifest) -> None:
     (folder / manifests.MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
 
 
-def _write_graph(graph: nn.Module, path: Path) -> None:
+def write_graph(graph: nn.Module, path: Path) -> None:
+    """Export an ``InferenceGraph`` in evaluation mode, for batches of any size."""
     example = torch.zeros(2, 1, 28, 28, dtype=torch.uint8)
     program = torch.onnx.export(
         graph,
