@@ -60,7 +60,7 @@ class Load:
         host, _, port = self.url.removeprefix("http://").partition(":")
         self._address = host, int(port)
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-        self._random = random.Random(0)
+        self._random = random.Random(0)  # noqa: S311 - no secret
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def send(self, per_second: float, seconds: float) -> list[Outcome]:

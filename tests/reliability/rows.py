@@ -47,10 +47,10 @@ class Row:
         memory_mb: tuple[float, float] = (float("nan"),) * 2,
         kept: dict[str, bool] | None = None,
     ) -> Row:
-        """Count the outcomes of the time before, during and after."""
+        """Count the outcomes of the time before, during and after, or of one time."""
         outcomes = [outcome for phase in phases for outcome in phase]
-        before, during, after = (*map(p99_ms, phases), *[float("nan")] * (3 - len(phases)))
         accepted = sum(outcome.status == 200 for outcome in outcomes)
+        before, during, after = map(p99_ms, phases if len(phases) == 3 else ([], outcomes, []))
         times = (before, during, after)
         return cls(scenario, len(outcomes), accepted, lost(outcomes, log), wrong(outcomes), times, memory_mb, kept)
 

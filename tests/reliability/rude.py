@@ -1,27 +1,24 @@
-"""Clients that dawdle, lie, leave or never end, beside callers who must notice nothing."""
+"""Clients that dawdle, lie, leave or never end: ``python -m tests.reliability.rude NAME HOST PORT CLIENTS SECONDS``.
+
+A process of their own, so that what they do to the service is measured, and not what they do to who measures.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import struct
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
-from tests.reliability.load import PICTURES, Load, memory_mb, p99_ms, request_of
-from tests.reliability.rows import Row
-from tests.server import Server
+from tests.reliability.load import PICTURES, request_of
 
 Address = tuple[str, int]
 Rude = Callable[[Address], Awaitable[None]]
 
-USUAL_PER_S: Final = 40
-LIMITS: Final = {"header_timeout_s": "1", "body_timeout_s": "1", "keep_alive_s": "2", "shutdown_timeout_s": "2"}
-# Of each kind at a time, again and again: a few that cost much, many that cost nothing.
-AT_A_TIME: Final = 20
+MANY: Final = 20
 GET: Final = b"GET /livez HTTP/1.1\r\nHost: digits\r\n\r\n"
 POST: Final = b"POST /v1/predict HTTP/1.1\r\nHost: digits\r\nContent-Type: image/png\r\n"
 FORM: Final = b"POST /v1/predict HTTP/1.1\r\nHost: digits\r\nContent-Type: multipart/form-data; boundary=b\r\n"
@@ -116,9 +113,19 @@ async def tiny_parts(address: Address) -> None:
     await _form(address, b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n1\r\n' * 100_000 + b"--b--\r\n")
 
 
+async def nothing_at_all(address: Address) -> None:
+    """A connection without a byte."""
+    _, writer = await asyncio.open_connection(*address)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        writer.close()
+
+
+# How many of each at a time, again and again: a few that cost much, many that cost nothing.
 EACH: Final[dict[Rude, int]] = {
-    slow_header: AT_A_TIME,
-    slow_body: AT_A_TIME,
+    slow_header: MANY,
+    slow_body: MANY,
     endless_header: 2,
     chunked_bomb: 1,
     tiny_chunks: 1,
@@ -136,43 +143,6 @@ EACH: Final[dict[Rude, int]] = {
 PAUSE_S: Final = 0.05
 
 
-async def rudeness(folder: Path, *, seconds: float, idle: int) -> list[Row]:
-    """Each kind of rudeness for a while, and ``idle`` connections that say nothing: a row for each."""
-    with Server(folder / "rude.log", **LIMITS) as server:
-        host, _, port = server.url.removeprefix("http://").partition(":")
-        address = host, int(port)
-        load = Load(server.url)
-        await load.send(USUAL_PER_S, 1)  # warms up
-        rows = [
-            await _beside(server, load, rude, _again_and_again(rude, address, n, seconds), seconds) for rude, n in EACH.items()
-        ]
-        rows.append(await _beside(server, load, idle_connections, _idle(address, idle, seconds), seconds))
-        load.close()
-        return rows
-
-
-async def idle_connections(address: Address) -> None:
-    """Many connections without a byte."""
-
-
-async def _beside(server: Server, load: Load, rude: Rude, doing: Awaitable[None], seconds: float) -> Row:
-    before = await load.send(USUAL_PER_S, seconds)
-    memory, files = memory_mb(server), _open_files(server)
-    task = asyncio.ensure_future(doing)
-    during = await load.send(USUAL_PER_S, seconds)
-    await task
-    await asyncio.sleep(float(LIMITS["header_timeout_s"]) + float(LIMITS["body_timeout_s"]))
-    after = await load.send(USUAL_PER_S, seconds)
-    healthy = server.get("/health").json()["queued_images"] == 0
-    kept = {
-        "others notice nothing": p99_ms(during) <= max(2 * p99_ms(before), 50),
-        "all room given back": healthy,
-        "no connection left": _open_files(server) <= files + AT_A_TIME,
-    }
-    assert rude.__doc__ is not None
-    return Row.of(rude.__name__.replace("_", " "), [before, during, after], server.log, (memory, memory_mb(server)), kept)
-
-
 async def _again_and_again(rude: Rude, address: Address, at_a_time: int, seconds: float) -> None:
     async def one() -> None:
         while True:
@@ -183,17 +153,6 @@ async def _again_and_again(rude: Rude, address: Address, at_a_time: int, seconds
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await asyncio.gather(*(one() for _ in range(at_a_time)))
-
-
-async def _idle(address: Address, count: int, seconds: float) -> None:
-    open_now = []
-    with suppress(OSError):
-        for _ in range(count):
-            open_now.append((await asyncio.open_connection(*address))[1])
-    await asyncio.sleep(seconds)
-    for writer in open_now:
-        writer.close()
-    assert len(open_now) == count, "the system lent fewer connections than were wanted"
 
 
 async def _drip(address: Address, begun: bytes, drop: bytes, *, every_s: float) -> None:
@@ -244,5 +203,13 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     writer.close()
 
 
-def _open_files(server: Server) -> int:
-    return len(os.listdir(f"/proc/{server.pid}/fd"))  # noqa: PTH208 - names are all that is wanted
+def main(name: str, host: str, port: str, clients: str, seconds: str) -> None:
+    """Say that it begins, do it, and end."""
+    (rude,) = (rude for rude in (*EACH, nothing_at_all) if rude.__name__ == name)
+    sys.stdout.write("begins\n")
+    sys.stdout.flush()
+    asyncio.run(_again_and_again(rude, (host, int(port)), int(clients), float(seconds)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
