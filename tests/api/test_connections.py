@@ -12,6 +12,7 @@ from contextlib import closing
 
 import pytest
 
+from app.api.connections import MOST_PIPELINED
 from tests import pictures
 from tests.server import Server
 
@@ -187,6 +188,13 @@ def test_requests_at_once_are_answered_in_order(client: socket.socket) -> None:
     client.sendall(POST % len(PNG) + PNG + GET + GET[:-2] + b"Connection: close\r\n\r\n")
     received, _ = _until_closed(client)
     assert received.count(b"HTTP/1.1 200") == 3
+
+
+def test_requests_at_once_beyond_the_limit_are_not_looked_at(client: socket.socket) -> None:
+    client.sendall(GET * 1000)
+    received, seconds = _until_closed(client)
+    assert received.count(b"HTTP/1.1 200") == MOST_PIPELINED + 1
+    assert seconds < 5
 
 
 def test_refused_connections_are_counted_and_logged(server: Server, client: socket.socket) -> None:

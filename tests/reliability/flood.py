@@ -40,14 +40,16 @@ async def flood(folder: Path, *, seconds: float, capacity: float = 200, times: f
         await load.send(capacity * USUAL_SHARE, RECOVERY_S)
         after = await load.send(capacity * USUAL_SHARE, seconds)
         load.close()
-        kept = {
+        in_time = {
             f"503 within {np.percentile(refused_ms, 99):.0f} ms at the server": bool(np.percentile(refused_ms, 99) < 100),
             f"/livez within {max(health):.0f} ms": max(health) < 1000,
             "p99 of the accepted ≤ 4 ×": p99_ms(during) <= 4 * p99_ms(before),
             "back to normal after 2 s": p99_ms(after) <= 2 * p99_ms(before),
         }
+        after_mb = memory_mb(server)
+        kept = {"memory is flat": after_mb < memory * 1.1, "/livez always answers": max(health) < float("inf")}
         name = f"flood, {times:g} × what the slowed model can do"
-        return Row.of(name, [before, during, after], server.log, (memory, memory_mb(server)), kept)
+        return Row.of(name, [before, during, after], server.log, (memory, after_mb), kept, in_time)
 
 
 async def _probe(url: str, seconds: float) -> list[float]:

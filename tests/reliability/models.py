@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -43,9 +43,9 @@ DAMAGES: Final[dict[str, tuple[Callable[[Path], None], bool, str]]] = {
 FAULTS: Final = {"raise": {500}, "nan": {500}, "shape": {500}, "hang": {503, 504}}
 
 
-async def damaged_files(folder: Path, *, seconds: float) -> list[Row]:
+async def damaged_files(folder: Path, *, seconds: float, kinds: Iterable[str] = DAMAGES) -> list[Row]:
     """Files change under load, then SIGHUP: what was loaded answers on, and /health says what is wrong."""
-    return [await _damaged(folder / kind, kind, seconds) for kind in DAMAGES]
+    return [await _damaged(folder / kind, kind, seconds) for kind in kinds]
 
 
 async def _damaged(folder: Path, kind: str, seconds: float) -> Row:
@@ -61,7 +61,8 @@ async def _damaged(folder: Path, kind: str, seconds: float) -> Row:
             await asyncio.to_thread(server.wait_until, lambda: _has_noticed(server, told))
             await asyncio.sleep(seconds / 2)
         load.close()
-        kept = {f"/readyz {'200' if serves else '503, with the reason'}": server.get("/readyz").status_code == (200 if serves else 503)}
+        status = 200 if serves else 503
+        kept = {f"/readyz {status}": server.get("/readyz").status_code == status}
         return Row.of(f"model {kind} while it serves, SIGHUP", [load.outcomes], server.log, kept=kept)
 
 
@@ -72,16 +73,17 @@ def _has_noticed(server: Server, told: str) -> bool:
     return told in health["failed_models"].get("cnn", "")
 
 
-async def faulty_graphs(folder: Path, *, seconds: float) -> list[Row]:
+async def faulty_graphs(folder: Path, *, seconds: float, kinds: Iterable[str] = FAULTS) -> list[Row]:
     """Runs fail for a while: callers get an error that says so, and then their answers again."""
     fault = folder / "fault"
     fault.touch()
     with Server(folder / "faults.log", module=SLOWED, test_fault=str(fault), run_timeout_s=str(RUN_TIMEOUT_S)) as server:
         load = Load(server.url)
-        return [await _faulty(server, load, fault, kind, statuses, seconds) for kind, statuses in FAULTS.items()]
+        return [await _faulty(server, load, fault, kind, seconds) for kind in kinds]
 
 
-async def _faulty(server: Server, load: Load, fault: Path, kind: str, statuses: set[int], seconds: float) -> Row:
+async def _faulty(server: Server, load: Load, fault: Path, kind: str, seconds: float) -> Row:
+    statuses = FAULTS[kind]
     before = await load.send(PER_S, seconds)
     fault.write_text(kind)
     await asyncio.sleep(0.1)

@@ -371,9 +371,9 @@ def test_load_that_hangs_keeps_nobody_waiting_for_ever(models_dir: Path) -> None
         hanging.start()
         assert entered.wait(10)
         try:
-            for late in (lambda: registry.load("cnn"), lambda: registry.unload("cnn")):
+            for late in (registry.load, registry.unload):
                 with pytest.raises(NotReady, match="has been loading for more than"):
-                    late()
+                    late("cnn")
             registry.reload()  # nobody asked for it who could be told: it is logged
             assert _versions(registry) == {"cnn": "1"}
         finally:
