@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import sys
 from collections.abc import Coroutine
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from app.settings import PROJECT
 from tests.reliability import machine, models, rude, stops
 from tests.reliability.flood import flood
 from tests.reliability.fuzz import mutants
@@ -64,6 +66,11 @@ def test_graphs_that_fail_are_told_and_end(tmp_path: Path) -> None:
 
 def test_reloads_in_a_flood_lose_nothing(tmp_path: Path) -> None:
     _assert_kept(models.reload_in_a_flood(tmp_path, seconds=1, swaps=2))
+
+
+def test_clock_that_jumps_is_not_looked_at_by_what_waits() -> None:
+    waits = re.compile(r"time\.time\(|datetime\.now|utcnow")
+    assert [path.name for path in (PROJECT / "app").rglob("*.py") if waits.search(path.read_text())] == []
 
 
 def test_file_descriptors_gone_are_told_and_come_back(tmp_path: Path) -> None:
