@@ -109,7 +109,7 @@ class Server(uvicorn.Server):
     def _check_descriptors(self) -> None:
         """With none left uvloop closes each new connection without a word."""
         try:
-            os.close(os.dup(0))
+            os.close(os.dup(2))
         except OSError as exc:
             if not self._out_of_descriptors:
                 log.error("no new connections", extra={"reason": exc.strerror, "remedy": "raise the limit of open files"})

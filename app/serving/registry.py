@@ -107,7 +107,7 @@ class Registry:
         on_batch: BatchObserver = lambda _model, _images: None,
         on_swap: SwapObserver = lambda _old, _new: None,
         close_timeout_s: float = 5.0,
-        load_timeout_s: float = 60.0,
+        load_timeout_s: float = 300.0,
     ) -> None:
         """Nothing is loaded yet.
 
@@ -269,7 +269,9 @@ class Registry:
     def _alone(self) -> Iterator[None]:
         """One load at a time; one that hangs, on a pipe or a dead network drive, must not take every later caller's thread."""
         if not self._loading.acquire(timeout=self._load_timeout_s):
-            raise NotReady(f"Another model has been loading for more than {self._load_timeout_s:g} s; restart the service.")
+            raise NotReady(
+                f"Another model has been loading for more than {self._load_timeout_s:g} s; try again, or restart the service."
+            )
         try:
             yield
         finally:
