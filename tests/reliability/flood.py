@@ -12,7 +12,7 @@ import numpy as np
 
 from tests.reliability.load import Load, memory_mb, p99_ms
 from tests.reliability.rows import Row
-from tests.server import Server
+from tests.reliability.service import service
 
 SLOWED: Final = ("tests.reliability.slowed",)
 USUAL_SHARE: Final = 0.7
@@ -28,7 +28,7 @@ async def flood(folder: Path, *, seconds: float, capacity: float = 200, times: f
     fault = folder / "fault"
     fault.write_text(f"slow {1000 / capacity}")
     queue = str(max(4, round(capacity * 0.08)))
-    with Server(folder / "flood.log", module=SLOWED, test_fault=str(fault), max_queued_images=queue) as server:
+    with service(folder / "flood.log", module=SLOWED, test_fault=str(fault), max_queued_images=queue) as server:
         load = Load(server.url)
         await load.send(capacity * USUAL_SHARE, 1)  # warms up
         before = await load.send(capacity * USUAL_SHARE, seconds)

@@ -16,7 +16,7 @@ from tests import pictures
 from tests.reliability.load import memory_mb, read_answer
 from tests.reliability.mutate import SEEDS, mutated
 from tests.reliability.rows import Row
-from tests.server import Server
+from tests.reliability.service import service
 
 CLIENTS: Final = 4
 HANG_S: Final = 1.0
@@ -43,7 +43,7 @@ class Tally:
 
 async def mutants(folder: Path, *, inputs: int, seed: int = 0) -> Row:
     """Send so many; those that broke something are left in the working directory as ``fuzz-*.bin``."""
-    with Server(folder / "fuzz.log", max_image_pixels="250000") as server:
+    with service(folder / "fuzz.log", max_image_pixels="250000") as server:
         host, _, port = server.url.removeprefix("http://").partition(":")
         requests, tally = itertools.islice(_requests(random.Random(seed)), inputs), Tally()  # noqa: S311 - no secret
         memory = memory_mb(server)

@@ -10,7 +10,7 @@ from typing import Final
 
 from tests.reliability.load import Load, memory_mb
 from tests.reliability.rows import Row
-from tests.server import Server
+from tests.reliability.service import service
 
 PER_S: Final = 40
 FILES: Final = 60
@@ -18,7 +18,7 @@ FILES: Final = 60
 
 async def no_file_descriptors(folder: Path, *, seconds: float) -> Row:
     """Strangers take every descriptor for a while: connections that are open are served, and all come in again after."""
-    with Server(folder / "files.log", prefix=("prlimit", f"--nofile={FILES}"), header_timeout_s="1") as server:
+    with service(folder / "files.log", prefix=("prlimit", f"--nofile={FILES}"), header_timeout_s="1") as server:
         load = Load(server.url)
         before = await load.send(PER_S, seconds)
         memory = memory_mb(server)
@@ -43,7 +43,7 @@ async def no_file_descriptors(folder: Path, *, seconds: float) -> Row:
 
 async def full_disk(folder: Path, *, seconds: float) -> Row:
     """Log lines cannot be written any more; requests are answered all the same."""
-    with Server(folder / "disk.log", prefix=("bash", "-c", 'ulimit -f 16; trap "" XFSZ; exec "$@"', "bash")) as server:
+    with service(folder / "disk.log", prefix=("bash", "-c", 'ulimit -f 16; trap "" XFSZ; exec "$@"', "bash")) as server:
         load = Load(server.url)
         outcomes = await load.send(PER_S, seconds)
         outcomes += await load.send(PER_S * 2, seconds)
@@ -57,7 +57,7 @@ async def full_disk(folder: Path, *, seconds: float) -> Row:
 
 async def no_home(folder: Path, *, seconds: float) -> Row:
     """HOME is read-only, and so is the folder for temporary files."""
-    with Server(folder / "home.log", prefix=("env", "HOME=/proc", "TMPDIR=/proc", "TMP=/proc", "TEMP=/proc")) as server:
+    with service(folder / "home.log", prefix=("env", "HOME=/proc", "TMPDIR=/proc", "TMP=/proc", "TEMP=/proc")) as server:
         load = Load(server.url)
         outcomes = await load.send(PER_S, seconds)
         load.close()

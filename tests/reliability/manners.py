@@ -13,6 +13,7 @@ from typing import Final
 from tests.reliability.load import Load, memory_mb, p99_ms
 from tests.reliability.rows import Row
 from tests.reliability.rude import EACH, Rude, nothing_at_all
+from tests.reliability.service import service
 from tests.server import Server
 
 USUAL_PER_S: Final = 40
@@ -23,7 +24,7 @@ AFTERMATH_S: Final = 2.2
 
 async def rudeness(folder: Path, *, seconds: float, idle: int, kinds: Sequence[Rude] = tuple(EACH)) -> list[Row]:
     """Each kind of rudeness for a while, and ``idle`` connections that say nothing: a row for each."""
-    with Server(folder / "rude.log", **LIMITS) as server:
+    with service(folder / "rude.log", **LIMITS) as server:
         load = Load(server.url)
         await load.send(USUAL_PER_S, 1)  # warms up
         return [await _beside(server, load, rude, EACH.get(rude, idle), seconds) for rude in (*kinds, nothing_at_all)]

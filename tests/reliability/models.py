@@ -14,6 +14,7 @@ from tests.fakes import change_one_byte, read_manifest, write_manifest
 from tests.reliability.flood import SLOWED
 from tests.reliability.load import Load, Outcome, lost, p99_ms, wrong
 from tests.reliability.rows import Row
+from tests.reliability.service import service
 from tests.server import Server
 
 PER_S: Final = 40
@@ -51,7 +52,7 @@ async def damaged_files(folder: Path, *, seconds: float, kinds: Iterable[str] = 
 async def _damaged(folder: Path, kind: str, seconds: float) -> Row:
     damage, serves, told = DAMAGES[kind]
     shutil.copytree(MODEL, folder / "cnn")
-    with Server(folder / "log", models_dir=str(folder)) as server:
+    with service(folder / "log", models_dir=str(folder)) as server:
         load = Load(server.url)
         async with load.beside(PER_S):
             await asyncio.sleep(seconds)
@@ -77,7 +78,7 @@ async def faulty_graphs(folder: Path, *, seconds: float, kinds: Iterable[str] = 
     """Runs fail for a while: callers get an error that says so, and then their answers again."""
     fault = folder / "fault"
     fault.touch()
-    with Server(folder / "faults.log", module=SLOWED, test_fault=str(fault), run_timeout_s=str(RUN_TIMEOUT_S)) as server:
+    with service(folder / "faults.log", module=SLOWED, test_fault=str(fault), run_timeout_s=str(RUN_TIMEOUT_S)) as server:
         load = Load(server.url)
         return [await _faulty(server, load, fault, kind, seconds) for kind in kinds]
 
@@ -116,7 +117,7 @@ async def reload_in_a_flood(folder: Path, *, seconds: float, swaps: int) -> Row:
     fault = folder / "slow"
     fault.write_text("slow 5")
     settings = {"models_dir": str(folder / "models"), "test_fault": str(fault), "max_queued_images": "16"}
-    with Server(folder / "reload.log", module=SLOWED, **settings) as server:
+    with service(folder / "reload.log", module=SLOWED, **settings) as server:
         load = Load(server.url)
         async with load.beside(400):
             for _ in range(swaps):

@@ -15,6 +15,7 @@ import httpx
 from tests import pictures
 from tests.reliability.load import memory_mb, read_answer
 from tests.reliability.rows import Row
+from tests.reliability.service import service
 from tests.server import Server
 
 CLIENTS: Final = 8
@@ -58,7 +59,7 @@ def _requests() -> list[httpx.Request]:
 
 async def soak(folder: Path, *, requests: int) -> Row:
     """Send so many, in turn; memory is compared with that after the first twentieth."""
-    with Server(folder / "soak.log", request_timeout_ms="10000") as server:
+    with service(folder / "soak.log", request_timeout_ms="10000") as server:
         kinds = [await _known(server, request) for request in _requests()]
         turns = itertools.cycle(kinds)
         failed = await _ask(server, turns, int(requests * WARM_SHARE))

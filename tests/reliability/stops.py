@@ -16,7 +16,7 @@ from typing import Final
 from app.client import AsyncDigitsClient, Result
 from tests.reliability.load import LABELS, PICTURES, Load, Outcome
 from tests.reliability.rows import Row
-from tests.server import Server
+from tests.reliability.service import service
 
 PER_S: Final = 60
 NGINX: Final = """
@@ -39,7 +39,7 @@ async def terminations(folder: Path, *, times: int, seconds: float) -> Row:
     outcomes: list[Outcome] = []
     log, codes = "", set()
     for number in range(times):
-        with Server(folder / f"term-{number}.log", drain_delay_s="0.3") as server:
+        with service(folder / f"term-{number}.log", drain_delay_s="0.3") as server:
             load = Load(server.url)
             async with load.beside(PER_S):
                 await asyncio.sleep(seconds)
@@ -52,7 +52,7 @@ async def terminations(folder: Path, *, times: int, seconds: float) -> Row:
 
 async def killed_workers(folder: Path, *, times: int, seconds: float) -> Row:
     """A worker of two is killed: a client of ours, which retries, misses nothing, and the worker comes back."""
-    with Server(folder / "kill.log", workers="2") as server:
+    with service(folder / "kill.log", workers="2") as server:
         await asyncio.to_thread(server.wait_until, lambda: len(server.workers) == 2)
         with _clients(server.url) as clients:
             for number in range(times):
@@ -71,14 +71,14 @@ async def rolling_restart(folder: Path, *, seconds: float) -> Row:
     """Two services behind nginx are restarted one after the other: a client of the proxy sees answers only."""
     *ports, proxy = (_free_port() for _ in range(3))
     with ExitStack() as services:
-        running = [services.enter_context(Server(folder / f"{port}.log", port=str(port))) for port in ports]
+        running = [services.enter_context(service(folder / f"{port}.log", port=str(port))) for port in ports]
         async with _proxy(folder, one=ports[0], other=ports[1], port=proxy):
             load = Load(f"http://127.0.0.1:{proxy}")
             async with load.beside(PER_S):
                 for old, port in zip(running, ports, strict=True):
                     await asyncio.sleep(seconds)
                     await asyncio.to_thread(old.stop)
-                    new = Server(folder / f"{port}-again.log", port=str(port))
+                    new = service(folder / f"{port}-again.log", port=str(port))
                     await asyncio.to_thread(services.enter_context, new)
                 await asyncio.sleep(seconds)
             load.close()
