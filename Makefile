@@ -66,10 +66,11 @@ test-ray: .venv-ray/ray.stamp ## Start Ray here and test replicas and classify-m
 	@touch $@
 
 .PHONY: check
-check: .venv/training.stamp ## Lint, formatting and types
+check: .venv/training.stamp ## Lint, formatting, types and security
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --severity-level medium --recursive app training
 
 .PHONY: format
 format: .venv/dev.stamp ## Format the code
@@ -98,6 +99,14 @@ evaluate-pictures: .venv/training.stamp ## Send every set of DIGITS_DATA_DIR/han
 .PHONY: load-test
 load-test: .venv/dev.stamp ## Load a running service for 10 s from 16 clients
 	$(BIN)/python -m benchmarks.load --url http://127.0.0.1:$(PORT)/v1/predict --clients 16 --seconds 10 samples/*.png
+
+.PHONY: soak
+soak: .venv/dev.stamp ## Floods, faults, fuzz and soak for an hour (SCALE=0.1 for a part), as one table
+	$(BIN)/python -m tests.reliability --scale $(or $(SCALE),1)
+
+.PHONY: audit
+audit: .venv/dev.stamp ## Ask the advisory database about each pinned package
+	$(BIN)/pip-audit --strict --timeout 15 --require-hashes --disable-pip --requirement requirements/service.txt
 
 .PHONY: image
 image: ## Build the container image (BASE_DIGEST=sha256:… pins its base)

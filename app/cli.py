@@ -44,6 +44,7 @@ def serve() -> None:
     if settings.workers == 1:
         from app import server  # only the commands that serve need the server
 
+        logs.capture_stderr()
         server.serve(settings)
     else:
         from app.serving.workers import Workers
@@ -56,7 +57,9 @@ def worker(index: int, port_holder: int) -> None:
     """Serve as one of several processes; `serve` starts them."""
     from app import server
 
-    server.work(_settings_with_logs(), index, port_holder)
+    settings = _settings_with_logs()
+    logs.capture_stderr()
+    server.work(settings, index, port_holder)
 
 
 @app.command()

@@ -6,9 +6,17 @@ import json
 import logging
 import os
 import sys
+import threading
+import time
+import warnings
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Final, Literal
+
+log = logging.getLogger(__name__)
+
+CAPTURED_PER_S: Final = 10
+LONGEST_LINE: Final = 500
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
@@ -66,7 +74,33 @@ def configure(log_format: Literal["json", "console"], level: str, *, with_pid: b
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    logging.captureWarnings(True)  # Pillow's about damaged files, which would break up the JSON lines
+    logging.captureWarnings(True)  # they would break up the JSON lines
+    # About damaged files, whose senders are told: one small file can cause 20,000 of them.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+def capture_stderr() -> None:
+    """Make log lines of what libraries in C write to stderr, as libtiff does of damaged files; call it after ``configure``.
+
+    What comes faster than ``CAPTURED_PER_S`` lines a second fills the pipe and is dropped there, so that nobody waits.
+    """
+    ours = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace", buffering=1)
+    sys.stderr = ours
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(ours)
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    os.dup2(write_end, 2)
+    os.close(write_end)
+    threading.Thread(target=_log_lines, args=(read_end,), name="stderr", daemon=True).start()
+
+
+def _log_lines(read_end: int) -> None:
+    with os.fdopen(read_end, "rb") as lines:
+        while line := lines.readline(LONGEST_LINE):
+            log.warning("a library wrote to stderr", extra={"line": line.decode("utf-8", "backslashreplace").rstrip()})
+            time.sleep(1 / CAPTURED_PER_S)
 
 
 def _plain(value: object) -> object:

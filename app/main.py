@@ -131,6 +131,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     registry = services.registry
     registry.load_default()
+    if app.openapi_url is not None:
+        app.openapi()  # it is kept; whoever asks for it first would make all others wait for 0.1 s
     # Daemons: a model whose load hangs must not keep the process from ending.
     threading.Thread(target=registry.load_others, name="loader", daemon=True).start()
     gauges = asyncio.create_task(_keep_gauges(services)) if services.settings.workers > 1 else None

@@ -6,6 +6,7 @@ uvicorn by itself closes the listener at SIGTERM, when load balancers still send
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import os
 import signal
@@ -28,6 +29,9 @@ from app.services import Services
 from app.serving import workers
 from app.settings import Settings
 
+log = logging.getLogger(__name__)
+
+TICKS_A_SECOND: Final = 10  # uvicorn's
 RELOAD: Final[signal.Signals | None] = getattr(signal, "SIGHUP", None)  # not on Windows
 CLOSE: Final = (b"connection", b"close")
 # How long open connections get a refusal where uvicorn would cut them: a client's next request is under way that long.
@@ -64,6 +68,7 @@ class Server(uvicorn.Server):
         self._drain_delay_s = settings.drain_delay_s
         self._on_started = on_started
         self._told_at = self._exit_at = math.inf
+        self._out_of_descriptors = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Take SIGTERM or SIGINT; uvicorn's own form would raise it again at the end, for an exit code of failure."""
@@ -86,6 +91,8 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         ended = await super().on_tick(counter)
+        if counter % TICKS_A_SECOND == 0:
+            self._check_descriptors()
         if self._services.draining.is_set():
             self._send_away()
         return ended or time.monotonic() >= self._exit_at
@@ -98,6 +105,17 @@ class Server(uvicorn.Server):
         if not self.force_exit:
             await asyncio.sleep(LAST_CALL_S)
         await super().shutdown(sockets)
+
+    def _check_descriptors(self) -> None:
+        """With none left uvloop closes each new connection without a word."""
+        try:
+            os.close(os.dup(2))
+        except OSError as exc:
+            if not self._out_of_descriptors:
+                log.error("no new connections", extra={"reason": exc.strerror, "remedy": "raise the limit of open files"})
+            self._out_of_descriptors = True
+        else:
+            self._out_of_descriptors = False
 
     def _send_away(self) -> None:
         """Close each connection after its next answer, so that the client opens its next one elsewhere."""

@@ -27,6 +27,8 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("digits")
+# ``--hypothesis-profile long``: other examples in each run, and many.
+hypothesis.settings.register_profile("long", hypothesis.settings.get_profile("digits"), derandomize=False, max_examples=20_000)
 
 MakeApi = Callable[..., Api]
 MEASURED = pytest.StashKey[list[str]]()

@@ -19,7 +19,7 @@ START_TIMEOUT_S = 30.0
 
 
 class Server:
-    """``digits serve``, behind the words of ``prefix``, between ``with`` and its end; ``stop`` gives the exit code.
+    """``digits serve`` or another ``module``, behind the words of ``prefix``, between ``with`` and its end.
 
     It stops without a drain delay unless ``drain_delay_s`` is set.
 
@@ -29,8 +29,11 @@ class Server:
         http: a client that sends each request on a new connection.
     """
 
-    def __init__(self, log: Path, *, prefix: Sequence[str] = (), **settings: str) -> None:
+    def __init__(
+        self, log: Path, *, prefix: Sequence[str] = (), module: Sequence[str] = ("app.cli", "serve"), **settings: str
+    ) -> None:
         self._log = log
+        self._module = module
         # Every request is a connection of its own, as each reaches one worker for good.
         self.http = httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
         self._prefix = prefix
@@ -39,7 +42,7 @@ class Server:
     def __enter__(self) -> Self:
         environment = os.environ | {"DIGITS_PORT": "0", "DIGITS_DRAIN_DELAY_S": "0"} | self._settings
         with self._log.open("wb") as log:
-            command = [*self._prefix, sys.executable, "-m", "app.cli", "serve"]
+            command = [*self._prefix, sys.executable, "-m", *self._module]
             self._process = subprocess.Popen(command, env=environment, stderr=log)
         self.pid = self._process.pid
         try:
@@ -56,7 +59,7 @@ class Server:
         self.http.close()
 
     def stop(self) -> int:
-        """Send SIGTERM and wait for the end."""
+        """Send SIGTERM and wait for the end: the exit code."""
         self.send(signal.SIGTERM)
         return self.wait()
 

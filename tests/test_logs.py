@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from app import logs
+from app.settings import PROJECT
 
 
 @pytest.fixture
@@ -106,6 +108,27 @@ def test_line_names_the_process_only_where_it_is_asked_for() -> None:
     assert f" [{os.getpid()}] hello" in logs.ConsoleFormatter(with_pid=True).format(_record())
     assert "pid" not in _json(_record())
     assert logs.ConsoleFormatter().format(_record()).endswith(" warning hello")
+
+
+def test_capture_stderr_makes_lines_of_what_libraries_write() -> None:
+    script = (
+        "import os, time, logging; from app import logs; logs.configure('json', 'info'); logs.capture_stderr();"
+        "os.write(2, b'no JSON\\xff\\n' + b'x' * 2000 + b'\\n' + b'flood\\n' * 100_000); time.sleep(0.7);"
+        "logging.getLogger('app').info('ours')"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, timeout=30, check=True)
+    first, *others, last = map(json.loads, ended.stderr.splitlines())
+    assert (first["message"], first["line"]) == ("a library wrote to stderr", "no JSON\\xff")
+    assert last["message"] == "ours"
+    assert 2 < len(others) < 12
+    assert all(len(line["line"]) <= logs.LONGEST_LINE for line in others)
+
+
+@pytest.mark.usefixtures("_logging_restored")
+def test_configure_pillows_warnings_about_files_fill_no_log(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json", "info")
+    warnings.warn_explicit("Tag data larger than file", UserWarning, "TiffImagePlugin.py", 1, module="PIL.TiffImagePlugin")
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.usefixtures("_logging_restored")

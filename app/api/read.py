@@ -18,10 +18,11 @@ from app.api.schemas import ReadAnswer
 from app.api.timed import timed_response
 from app.api.uploads import read_uploads
 from app.digits import errors
-from app.digits.image import Decoded, open_picture
+from app.digits.image import Decoded
 from app.digits.reader import ReadDigit, Reader
 from app.services import Services, services_of
 from app.serving.admission import Ticket
+from app.serving.framing import open_file
 from app.serving.reading import Read, read_picture
 from app.serving.registry import ServedModel
 
@@ -112,7 +113,7 @@ async def _read(
     upload: Upload, reader: Reader, served: ServedModel, services: Services, places: Ticket, until: float, top_k: int
 ) -> Read:
     try:
-        picture = open_picture(upload.data, services.settings.picture_limits, is_csv=upload.is_csv)
+        picture = await open_file(upload.data, services.settings.picture_limits, services.decoders, is_csv=upload.is_csv)
         return await read_picture(picture, reader, served.batcher, services.decoders, places, until, top_k=top_k)
     except errors.PictureError as exc:
         services.metrics.refused_pictures.labels(kind_of(exc).slug).inc()

@@ -8,7 +8,8 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -106,6 +107,7 @@ class Registry:
         on_batch: BatchObserver = lambda _model, _images: None,
         on_swap: SwapObserver = lambda _old, _new: None,
         close_timeout_s: float = 5.0,
+        load_timeout_s: float = 300.0,
     ) -> None:
         """Nothing is loaded yet.
 
@@ -117,6 +119,7 @@ class Registry:
             max_batch_images: images in one run.
             on_batch: told of each run.
             on_swap: told of each model that comes or goes.
+            load_timeout_s: how long a load may keep others from beginning.
             close_timeout_s: what ``close`` waits for loads and runs together; shorter than any stop timeout leaves.
         """
         self.default = default
@@ -131,6 +134,7 @@ class Registry:
         self._on_batch = on_batch
         self._on_swap = on_swap
         self._close_timeout_s = close_timeout_s
+        self._load_timeout_s = load_timeout_s
         self._loading = threading.RLock()
         self._closed = False
 
@@ -209,9 +213,10 @@ class Registry:
         Raises:
             ModelError, ProviderUnavailable: the model cannot be served; the old one stays, and ``failed`` says why.
             UnknownModel: no model can have that name.
+            NotReady: another load hangs.
             ShuttingDown: ``close`` was called.
         """
-        with self._loading:
+        with self._alone():
             if self._closed:
                 raise ShuttingDown("The service is stopping.")
             try:
@@ -226,23 +231,20 @@ class Registry:
 
         Raises:
             UnknownModel: none of that name is loaded.
+            NotReady: a load hangs.
         """
-        with self._loading:
+        with self._alone():
             if name not in self._served:
                 raise self._unknown(name)
             self._swap(name, None)
 
     def reload(self) -> None:
         """Read the folder again: load what is new or changed, unload what is gone; reasons of failures are in ``failed``."""
-        with self._loading:
-            names = {self.default, *self._served, *(self._names or self._found())}
-            self.failed = {name: reason for name, reason in self.failed.items() if name in names}
-            for name in sorted(names):
-                if name in self._served and not (self._models_dir / name / manifests.MANIFEST_FILE).is_file():
-                    self.unload(name)
-                    self.failed = {**self.failed, name: GONE}
-                elif self._changed(name):
-                    self._try_to_load(name)
+        try:
+            with self._alone():
+                self._reload()
+        except NotReady as exc:
+            log.error("models not read again", extra={"reason": str(exc)})
 
     def close(self) -> None:
         """Finish what is queued and end the runner threads; a load or a run that hangs is left behind in time."""
@@ -252,6 +254,28 @@ class Registry:
             self._loading.release()
         for model in self._served.values():
             model.batcher.close(max(0.0, until - time.monotonic()))
+
+    def _reload(self) -> None:
+        names = {self.default, *self._served, *(self._names or self._found())}
+        self.failed = {name: reason for name, reason in self.failed.items() if name in names}
+        for name in sorted(names):
+            if name in self._served and not (self._models_dir / name / manifests.MANIFEST_FILE).is_file():
+                self.unload(name)
+                self.failed = {**self.failed, name: GONE}
+            elif self._changed(name):
+                self._try_to_load(name)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One load at a time; one that hangs, on a pipe or a dead network drive, must not take every later caller's thread."""
+        if not self._loading.acquire(timeout=self._load_timeout_s):
+            raise NotReady(
+                f"Another model has been loading for more than {self._load_timeout_s:g} s; try again, or restart the service."
+            )
+        try:
+            yield
+        finally:
+            self._loading.release()
 
     def _is_expected(self, name: str) -> bool:
         """Whether a model of that name should be there; a client may ask for any name, and must not fill ``failed``."""

@@ -12,6 +12,7 @@ from contextlib import closing
 
 import pytest
 
+from app.api.connections import MOST_PIPELINED
 from tests import pictures
 from tests.server import Server
 
@@ -168,10 +169,32 @@ def test_body_that_ends_after_its_answer_leaves_the_connection_usable(client: so
     assert _answer(client).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.parametrize("last", [b"", b"Connection: close\r\n"])
+def test_answer_that_nobody_reads_is_given_up_in_time(server: Server, last: bytes) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
+    with closing(socket.socket()) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        client.connect((host, int(port)))
+        client.settimeout(5)
+        client.sendall(
+            b"GET /assets/swagger-ui/swagger-ui-bundle.js HTTP/1.1\r\nHost: digits\r\n\r\n" * 5 + GET[:-2] + last + b"\r\n"
+        )
+        time.sleep(BODY_S * 4)
+        received, _ = _until_closed(client)
+    assert received.count(b"HTTP/1.1 200") < 6  # what the buffers held
+
+
 def test_requests_at_once_are_answered_in_order(client: socket.socket) -> None:
     client.sendall(POST % len(PNG) + PNG + GET + GET[:-2] + b"Connection: close\r\n\r\n")
     received, _ = _until_closed(client)
     assert received.count(b"HTTP/1.1 200") == 3
+
+
+def test_requests_at_once_beyond_the_limit_are_not_looked_at(client: socket.socket) -> None:
+    client.sendall(GET * 1000)
+    received, seconds = _until_closed(client)
+    assert received.count(b"HTTP/1.1 200") == MOST_PIPELINED + 1
+    assert seconds < 5
 
 
 def test_refused_connections_are_counted_and_logged(server: Server, client: socket.socket) -> None:

@@ -143,6 +143,26 @@ def test_lone_request_on_an_idle_service_does_not_queue(make_api: MakeApi) -> No
     assert min(queued_ms) < 2  # the time to wake a thread; any wait for company would be in each
 
 
+@pytest.mark.parametrize("route", ["/v1/predict", "/v1/read", "/v1/explain"])
+def test_file_of_a_million_parts_holds_nobody_up(make_api: MakeApi, route: str) -> None:
+    api = make_api(request_timeout_ms=30_000)
+    jpeg = pictures.FILES["jpeg"]
+    hostile = jpeg[:2] + b"\xff\xe5\x00\x02" * 250_000 + jpeg[2:]  # empty segments: Pillow reads each of them
+
+    async def longest_gap() -> tuple[float, float]:
+        started = last = time.perf_counter()
+        longest = 0.0
+        asked = asyncio.create_task(api.http.post(route, content=hostile, headers={"content-type": "image/jpeg"}))
+        while not asked.done():
+            await asyncio.sleep(0)
+            longest, last = max(longest, time.perf_counter() - last), time.perf_counter()
+        assert (await asked).status_code in (200, 422)
+        return longest, time.perf_counter() - started
+
+    longest_s, whole_s = api.run(longest_gap())
+    assert longest_s < whole_s / 3
+
+
 def test_lone_request_beside_a_large_upload_waits_for_one_run_only(make_api: MakeApi) -> None:
     api = make_api(max_batch_images=8, request_timeout_ms=30_000)
 

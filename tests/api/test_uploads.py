@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 import httpx
 import pytest
@@ -88,6 +89,14 @@ def test_parse_multipart_more_files_than_allowed_is_refused() -> None:
     assert len(parse_multipart(body, BOUNDARY, max_files=3)) == 3
     with pytest.raises(TooManyFiles):
         parse_multipart(body, BOUNDARY, max_files=2)
+
+
+@pytest.mark.parametrize("piece", [b'--limit\r\nContent-Disposition: form-data; name="x"\r\n\r\n1\r\n', b"\r\n--limitless"])
+def test_parse_multipart_many_parts_are_not_looked_at(piece: bytes) -> None:
+    started = time.process_time()
+    with pytest.raises(TooManyFiles):
+        parse_multipart(b"--limit\r\n\r\n" + piece * 100_000 + END, BOUNDARY, max_files=5)
+    assert time.process_time() - started < 0.1
 
 
 @pytest.mark.parametrize(

@@ -353,3 +353,30 @@ def test_close_run_that_hangs_is_left_behind(models_dir: Path) -> None:
         assert time.monotonic() - started < 1
         session.gate.set()
         waiting.join()
+
+
+def test_load_that_hangs_keeps_nobody_waiting_for_ever(models_dir: Path) -> None:
+    make_model_folder(models_dir, "stuck")
+    go_on, entered = threading.Event(), threading.Event()
+
+    def load(folder: Path) -> DigitClassifier:
+        if folder.name == "stuck":
+            entered.set()
+            assert go_on.wait(10)
+        return load_fake(folder)
+
+    with _registry(models_dir, load=load, load_timeout_s=0.1) as registry:
+        registry.load_default()
+        hanging = threading.Thread(target=registry.load, args=("stuck",))
+        hanging.start()
+        assert entered.wait(10)
+        try:
+            for late in (registry.load, registry.unload):
+                with pytest.raises(NotReady, match="has been loading for more than"):
+                    late("cnn")
+            registry.reload()  # nobody asked for it who could be told: it is logged
+            assert _versions(registry) == {"cnn": "1"}
+        finally:
+            go_on.set()
+            hanging.join()
+        registry.load("cnn")

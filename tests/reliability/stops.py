@@ -1,0 +1,143 @@
+"""The service is told to end, or ends, under load."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from app.client import AsyncDigitsClient, Result
+from tests.reliability.load import LABELS, PICTURES, Load, Outcome
+from tests.reliability.rows import Row
+from tests.reliability.service import service
+
+PER_S: Final = 60
+NGINX: Final = """
+daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log; worker_processes 1;
+events {{ worker_connections 500; }}
+http {{
+  access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+  uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  upstream digits {{ server 127.0.0.1:{one} max_fails=0; server 127.0.0.1:{other} max_fails=0; }}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{ proxy_pass http://digits; proxy_next_upstream error timeout http_503 non_idempotent; }}
+  }}
+}}
+"""
+
+
+async def terminations(folder: Path, *, times: int, seconds: float) -> Row:
+    """SIGTERM under load: what was accepted is answered, the exit code is 0."""
+    outcomes: list[Outcome] = []
+    log, codes = "", set()
+    for number in range(times):
+        with service(folder / f"term-{number}.log", drain_delay_s="0.3") as server:
+            load = Load(server.url)
+            async with load.beside(PER_S):
+                await asyncio.sleep(seconds)
+                codes.add(await asyncio.to_thread(server.stop))
+            load.close()
+            outcomes += load.outcomes
+            log += server.log
+    return Row.of(f"SIGTERM under load, {times} times", [outcomes], log, kept={"exit code 0": codes == {0}})
+
+
+async def killed_workers(folder: Path, *, times: int, seconds: float) -> Row:
+    """A worker of two is killed: a client of ours, which retries, misses nothing, and the worker comes back."""
+    with service(folder / "kill.log", workers="2") as server:
+        await asyncio.to_thread(server.wait_until, lambda: len(server.workers) == 2)
+        with _clients(server.url) as clients:
+            for number in range(times):
+                await asyncio.sleep(seconds)
+                killed = server.workers[number % 2]
+                os.kill(killed, signal.SIGKILL)
+                await asyncio.to_thread(server.wait_until, lambda: server.workers[number % 2] != killed)  # noqa: B023
+            await asyncio.sleep(seconds)
+        answers = await clients.answers()
+    right = sum(answers)
+    name = f"kill -9 of a worker, {times} times, through DigitsClient"
+    return Row(name, len(answers), len(answers), 0, len(answers) - right, kept={"each came back": True})
+
+
+async def rolling_restart(folder: Path, *, seconds: float) -> Row:
+    """Two services behind nginx are restarted one after the other: a client of the proxy sees answers only."""
+    *ports, proxy = (_free_port() for _ in range(3))
+    with ExitStack() as services:
+        running = [services.enter_context(service(folder / f"{port}.log", port=str(port))) for port in ports]
+        async with _proxy(folder, one=ports[0], other=ports[1], port=proxy):
+            load = Load(f"http://127.0.0.1:{proxy}")
+            async with load.beside(PER_S):
+                for old, port in zip(running, ports, strict=True):
+                    await asyncio.sleep(seconds)
+                    await asyncio.to_thread(old.stop)
+                    new = service(folder / f"{port}-again.log", port=str(port))
+                    await asyncio.to_thread(services.enter_context, new)
+                await asyncio.sleep(seconds)
+            load.close()
+    row = Row.of("rolling restart of two behind nginx", [load.outcomes], "")
+    return replace(row, lost=row.requests - row.accepted)
+
+
+class _Clients:
+    """Clients of ours that ask until they are told to stop."""
+
+    def __init__(self, url: str, count: int = 4) -> None:
+        self._going_on = True
+        self._tasks = [asyncio.create_task(self._ask(url, number)) for number in range(count)]
+
+    def stop(self) -> None:
+        self._going_on = False
+
+    async def answers(self) -> list[bool]:
+        """Whether each answer was right; raises what a client raised."""
+        return [right for task in self._tasks for right in await task]
+
+    async def _ask(self, url: str, number: int) -> list[bool]:
+        rights = []
+        async with AsyncDigitsClient(url) as client:
+            while self._going_on:
+                number = (number + 1) % len(LABELS)
+                (result,) = await client.predict([PICTURES[number]])
+                rights.append(_label_of(result) == LABELS[number])
+                await asyncio.sleep(0.05)
+        return rights
+
+
+@contextmanager
+def _clients(url: str) -> Iterator[_Clients]:
+    clients = _Clients(url)
+    try:
+        yield clients
+    finally:
+        clients.stop()
+
+
+def _label_of(result: Result) -> str | None:
+    return result.label if result.status == "ok" else None
+
+
+@asynccontextmanager
+async def _proxy(folder: Path, **ports: int) -> AsyncIterator[None]:
+    config = folder / "nginx.conf"
+    config.write_text(NGINX.format(folder=folder, **ports))
+    with subprocess.Popen(["nginx", "-c", str(config), "-e", str(folder / "nginx.log")]) as process:
+        try:
+            await asyncio.sleep(1)
+            yield
+        finally:
+            process.send_signal(signal.SIGQUIT)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
