@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, Response
 
 from app.api.problems import UnknownFile, documented
-from app.api.schemas import ModelInfo, ModelList
+from app.api.schemas import ListedModel, ManifestSummary, ModelInfo, ModelList
 from app.digits import errors
 from app.services import services_of
 from app.serving.registry import ServedModel
@@ -26,9 +26,9 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 
 @router.get("", summary="List models", responses=documented())
 async def list_models(request: Request) -> ModelList:
-    """All loaded models with their manifests, the default first."""
+    """All loaded models with what people compare them by, the default first."""
     registry = services_of(request).registry
-    return ModelList(default=registry.default, models=[_info(model, registry.default) for model in registry.served])
+    return ModelList(default=registry.default, models=[_listed(model, registry.default) for model in registry.served])
 
 
 @router.get("/{name}", summary="One model", responses=documented(errors.UnknownModel, errors.NotReady))
@@ -72,6 +72,17 @@ def _folder(request: Request, name: str) -> Path:
     """Of a loaded model: its name is known, so that it leads nowhere else."""
     services = services_of(request)
     return services.settings.models_dir / services.registry.get(name).name
+
+
+def _listed(model: ServedModel, default: str) -> ListedModel:
+    manifest = model.classifier.manifest
+    return ListedModel(
+        name=manifest.name,
+        default=manifest.name == default,
+        provider=model.classifier.session.provider,
+        sha256=manifest.sha256,
+        manifest=ManifestSummary.model_validate(manifest),
+    )
 
 
 def _info(model: ServedModel, default: str) -> ModelInfo:

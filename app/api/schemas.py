@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.digits.abstention import Reason
-from app.digits.manifest import ModelManifest
+from app.digits.manifest import Cost, Metrics, ModelManifest, Preprocessing, Seeds, Source
 
 
 class Problem(BaseModel):
@@ -185,11 +185,37 @@ class ModelInfo(BaseModel):
     manifest: ModelManifest
 
 
+class ManifestSummary(BaseModel):
+    """What people compare models by; the whole manifest is at `/v1/models/{name}`."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    version: str
+    created_at: str
+    source: Source
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    metrics: dict[Literal["train", "validation", "test"], Metrics]
+    seeds: Seeds | None
+    cost: Cost
+
+
+class ListedModel(BaseModel):
+    """A loaded model, in short."""
+
+    name: str
+    default: bool = Field(description="Whether it answers when a request names no model.")
+    provider: str = Field(description="The hardware that really runs it.")
+    sha256: str = Field(description="SHA-256 of the model's graph.")
+    manifest: ManifestSummary
+
+
 class ModelList(BaseModel):
     """All loaded models, the default first."""
 
     default: str
-    models: list[ModelInfo]
+    models: list[ListedModel]
 
 
 class Sample(BaseModel):

@@ -14,6 +14,9 @@ def test_list_models_default_comes_first(api: Api) -> None:
     listed = ModelList.model_validate_json(api.get("/v1/models").content, extra="forbid")
     assert listed.default == "cnn"
     assert [(model.name, model.default) for model in listed.models] == [("cnn", True), ("other", False)]
+    whole = api.services.registry.get("other").classifier.manifest
+    assert listed.models[1].manifest.metrics == whole.metrics
+    assert listed.models[1].sha256 == whole.sha256
 
 
 def test_one_model_tells_manifest_and_hardware(api: Api) -> None:

@@ -38,7 +38,8 @@ WARNINGS = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 def _framed(grey: Grey) -> None:
     with contextlib.suppress(DigitsError):
         image = mnist_frame(grey).image
-        assert (image.dtype, image.shape) == (np.uint8, (1, 28, 28))
+        assert image.dtype == np.uint8
+        assert image.shape == (1, 28, 28)
 
 
 def _segmented(grey: Grey) -> None:
@@ -69,7 +70,8 @@ def test_picture_of_any_pixels_is_framed_and_segmented_or_refused(grey: Grey) ->
 def test_table_hurt_at_random_is_read_or_refused(chance: random.Random, name: str) -> None:
     with contextlib.suppress(BrokenTable):
         grey = parse(mutated(pictures.CSVS[name], chance))
-        assert (grey.dtype, grey.shape) == (np.uint8, (28, 28))
+        assert grey.dtype == np.uint8
+        assert grey.shape == (28, 28)
 
 
 @given(CHANCES)
