@@ -18,9 +18,11 @@ RUN --mount=type=cache,target=/var/cache/pip \
     pip --cache-dir /var/cache/pip --disable-pip-version-check --python /opt/venv/bin/python install \
         --only-binary :all: --require-hashes --no-compile --requirement /tmp/requirements.txt
 
-# The wheels' own tests stay behind. Bytecode is made here, as the root file system is read-only at run time; it is trusted
-# unchecked, since nothing can change the sources, and so holds no file times.
-RUN find /opt/venv/lib -depth -type d -name tests -exec rm -r {} + && \
+# The wheels' own tests stay behind, and ONNX Runtime's tools for making models. Bytecode is made here, as the root file system
+# is read-only at run time; it is trusted unchecked, since nothing can change the sources, and so holds no file times.
+RUN cd /opt/venv/lib/python3*/site-packages && \
+    find . -depth -type d -name tests -exec rm -r {} + && \
+    rm -r onnxruntime/quantization onnxruntime/tools onnxruntime/transformers && \
     python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib
 
 COPY app /srv/digits/app

@@ -124,7 +124,9 @@ image-training: ## Build digits:training, with torch (3 GB of wheels)
 BUILD = docker build --network $(or $(DIGITS_BUILD_NETWORK),default) --build-arg BASE_DIGEST=$(BASE_DIGEST) \
 	--build-arg VERSION=$(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' app/__init__.py) \
 	--build-arg REVISION=$(shell git rev-parse HEAD) --build-arg CREATED=$(shell git show -s --format=%cI HEAD)
-MODEL_VERSIONS = $(shell sed -n 's/^  "\(name\|version\)": "\(.*\)",/\2/p' models/*/manifest.json | paste -s -d '=,')
+# As .dockerignore has it, without the teacher.
+SERVED_MODELS = $(filter-out models/cnn-teacher/%,$(wildcard models/*/manifest.json))
+MODEL_VERSIONS = $(shell sed -n 's/^  "\(name\|version\)": "\(.*\)",/\2/p' $(SERVED_MODELS) | paste -s -d '=,')
 
 .PHONY: image-test
 image-test: .venv/dev.stamp ## Build the image and test it on a running engine
