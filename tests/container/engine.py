@@ -76,22 +76,21 @@ class Compose:
         name, load = f"{self.project}-load", Load()
         options = ("--rm", "--init", "--name", name, "--network", f"{self.project}_default", "--entrypoint", "python")
         command = ["docker", "run", *options, self.variables["DIGITS_IMAGE"], "-c", LOAD, address, *kinds]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        try:
-            assert process.stdout is not None and process.stdout.readline() == "begun\n"
-            yield load
-            self.docker("kill", "--signal", "TERM", name)
-            load.counts, load.unanswered = json.loads(process.communicate(timeout=60)[0])
-        finally:
-            if process.poll() is None:
-                self.docker("rm", "--force", name)
-                process.wait(timeout=60)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None and process.stdout.readline() == "begun\n"
+                yield load
+                self.docker("kill", "--signal", "TERM", name)
+                load.counts, load.unanswered = json.loads(process.communicate(timeout=60)[0])
+            finally:
+                process.kill()
+                subprocess.run(["docker", "rm", "--force", name], capture_output=True)
 
 
 @contextmanager
 def composed(docker: Docker, image: str, project: str, service: str = "digits", **variables: str) -> Iterator[Compose]:
     """A service of docker-compose.yml and what it depends on, up and ready, on ports of their own."""
-    compose = Compose(docker, project, {"DIGITS_IMAGE": image, "DIGITS_PORT": "127.0.0.1:0"} | variables)
+    compose = Compose(docker, f"{project}-{os.getpid()}", {"DIGITS_IMAGE": image, "DIGITS_PORT": "127.0.0.1:0"} | variables)
     try:
         compose("up", "--detach", "--wait", "--no-build", service)
         yield compose
