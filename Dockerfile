@@ -22,7 +22,7 @@ RUN --mount=type=cache,target=/var/cache/pip \
 # is read-only at run time; it is trusted unchecked, since nothing can change the sources, and so holds no file times.
 RUN cd /opt/venv/lib/python3*/site-packages && \
     find . -depth -type d -name tests -exec rm -r {} + && \
-    rm -r onnxruntime/quantization onnxruntime/tools onnxruntime/transformers && \
+    rm -rf onnxruntime/quantization onnxruntime/tools onnxruntime/transformers && \
     python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib
 
 COPY app /srv/digits/app
