@@ -130,8 +130,11 @@ def _series(prometheus: httpx.Client, expression: str) -> int:
     for name, value in VARIABLES.items():
         expression = expression.replace(name, value)
     try:
-        answer = prometheus.get("/api/v1/query", params={"query": expression}).json()
+        response = prometheus.get("/api/v1/query", params={"query": expression})
     except httpx.TransportError:  # not up yet
         return 0
+    if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:  # up, and still starting
+        return 0
+    answer = response.json()
     assert answer["status"] == "success", answer
     return sum(math.isfinite(float(series["value"][1])) for series in answer["data"]["result"])

@@ -27,7 +27,7 @@ ADMIN = {"X-API-Key": "the administrator's"}
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     keys = hashlib.sha256(ADMIN["X-API-Key"].encode()).hexdigest()
-    with Server(tmp_path_factory.mktemp("triton") / "log", admin_keys=keys, provider="cpu") as server:
+    with Server(tmp_path_factory.mktemp("triton") / "log", models="cnn", admin_keys=keys, provider="cpu") as server:
         yield server
 
 
