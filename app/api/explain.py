@@ -12,13 +12,13 @@ from starlette.responses import Response
 from app.api import problems
 from app.api.deadline import TimeoutMs, deadline
 from app.api.multipart import Upload
-from app.api.predict import BINARY, PICTURE_TYPES, ModelName, shown
+from app.api.predict import ModelName, shown
 from app.api.presence import WhileConnected
 from app.api.previews import data_uri
 from app.api.problems import documented, kind_of
 from app.api.schemas import ExplainAnswer
 from app.api.timed import timed_response
-from app.api.uploads import read_uploads
+from app.api.uploads import ONE_PICTURE, read_upload
 from app.digits import errors
 from app.digits.classifier import DigitClassifier
 from app.digits.occlusion import Occlusion, overlay
@@ -29,31 +29,18 @@ from app.serving.framing import Framed, frame_file
 DROP_DIGITS: Final = 4
 Label = Annotated[str | None, Query(description="The label to explain; the most probable one if absent.")]
 RESPONSES: Final = {200: {"model": ExplainAnswer, "description": "The explanation."}} | documented(
-    problems.EmptyBody,
-    problems.MalformedMultipart,
+    *problems.UPLOAD,
     errors.UnknownModel,
-    problems.SlowBody,
-    problems.BodyTooLarge,
-    problems.TooManyFiles,
-    problems.UnsupportedContentType,
     errors.UnknownLabel,
     *problems.PICTURE,
     *problems.RUN,
 )
-REQUEST_BODY: Final = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {"type": "object", "required": ["file"], "properties": {"file": BINARY["schema"]}},
-        },
-        **PICTURE_TYPES,
-    },
-}
+ONE: Final = "Send one picture at a time to be explained."
 
 router = APIRouter(prefix="/v1", tags=["predict"])
 
 
-@router.post("/explain", summary="Explain an answer", responses=RESPONSES, openapi_extra={"requestBody": REQUEST_BODY})
+@router.post("/explain", summary="Explain an answer", responses=RESPONSES, openapi_extra={"requestBody": ONE_PICTURE})
 async def explain(request: Request, model: ModelName = None, label: Label = None, timeout_ms: TimeoutMs = None) -> Response:
     """Show which pixels of one picture an answer rests on.
 
@@ -66,7 +53,7 @@ async def explain(request: Request, model: ModelName = None, label: Label = None
     asked = None if label is None else classifier.position_of(label)
     with services.images.ticket() as places, services.bodies.ticket() as body:
         places.take(1)  # a service that is full says so before it reads the body
-        upload = _only(await read_uploads(request, services.settings, body))
+        upload = await read_upload(request, services.settings, body, hint=ONE)
         started = time.monotonic()
         until = deadline(services.settings.request_timeout_ms, timeout_ms, started=started)
         async with WhileConnected(request):
@@ -83,12 +70,6 @@ async def explain(request: Request, model: ModelName = None, label: Label = None
         "total": time.monotonic() - started,
     }
     return timed_response(request, content, seconds, served, services)
-
-
-def _only(uploads: list[Upload]) -> Upload:
-    if len(uploads) > 1:
-        raise problems.TooManyFiles("Send one picture at a time to be explained.")
-    return uploads[0]
 
 
 async def _framed(upload: Upload, classifier: DigitClassifier, services: Services, until: float) -> Framed:

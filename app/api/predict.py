@@ -20,7 +20,7 @@ from app.api.previews import preview_of
 from app.api.problems import documented, problem_of
 from app.api.schemas import PredictAnswer
 from app.api.timed import timed_response
-from app.api.uploads import read_uploads
+from app.api.uploads import PICTURE_TYPES, read_uploads
 from app.digits import errors
 from app.digits.classifier import DigitClassifier, Prediction
 from app.digits.preprocessing import Frame
@@ -36,27 +36,12 @@ TopK = Annotated[int, Query(ge=1, description="How many labels to rank, up to th
 WithPreview = Annotated[bool, Query(description="Show what the model saw of each picture, and how it came about.")]
 
 RESPONSES = {200: {"model": PredictAnswer, "description": "One result for each picture, in order."}} | documented(
-    problems.EmptyBody,
-    problems.MalformedMultipart,
+    *problems.UPLOAD,
     errors.UnknownModel,
-    problems.SlowBody,
-    problems.BodyTooLarge,
-    problems.TooManyFiles,
-    problems.UnsupportedContentType,
     errors.InvalidTopK,
     *problems.PICTURE,
     *problems.RUN,
 )
-BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
-PICTURE_TYPES: Final[dict[str, Any]] = {
-    "image/png": BINARY,
-    "image/jpeg": BINARY,
-    "image/webp": BINARY,
-    "image/bmp": BINARY,
-    "image/gif": BINARY,
-    "image/tiff": BINARY,
-    "text/csv": {"schema": {"type": "string"}},
-}
 REQUEST_BODY: Final = {
     "required": True,
     "content": {
@@ -193,10 +178,15 @@ def shown(prediction: Prediction) -> dict[str, Any]:
         "probability": round(prediction.probability, PROBABILITY_DIGITS),
         "abstained": prediction.abstained,
         "reason": prediction.reason,
-        "top_k": [
-            {"label": ranked.label, "probability": round(ranked.probability, PROBABILITY_DIGITS)} for ranked in prediction.top_k
-        ],
+        "top_k": ranking(prediction),
     }
+
+
+def ranking(prediction: Prediction) -> list[dict[str, Any]]:
+    """A prediction's labels with their probabilities, as answers have them."""
+    return [
+        {"label": ranked.label, "probability": round(ranked.probability, PROBABILITY_DIGITS)} for ranked in prediction.top_k
+    ]
 
 
 def _response(

@@ -144,7 +144,8 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     errors.ShuttingDown: Kind("shutting-down", 503, "The service is stopping"),
     errors.DeadlineExceeded: Kind("deadline-exceeded", 504, "The answer took too long"),
 }
-# What a route may answer that reads pictures, and one that runs a model.
+# What a route may answer that takes files, one that reads pictures, and one that runs a model.
+UPLOAD: Final = (EmptyBody, MalformedMultipart, SlowBody, BodyTooLarge, TooManyFiles, UnsupportedContentType)
 PICTURE: Final = (
     errors.EmptyFile,
     errors.FileTooLarge,

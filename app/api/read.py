@@ -11,12 +11,12 @@ from starlette.responses import Response
 from app.api import problems
 from app.api.deadline import TimeoutMs, deadline
 from app.api.multipart import Upload
-from app.api.predict import BINARY, PICTURE_TYPES, PROBABILITY_DIGITS, ModelName, TopK
+from app.api.predict import PROBABILITY_DIGITS, ModelName, TopK, ranking
 from app.api.presence import WhileConnected
-from app.api.problems import TooManyFiles, documented, kind_of
+from app.api.problems import documented, kind_of
 from app.api.schemas import ReadAnswer
 from app.api.timed import timed_response
-from app.api.uploads import read_uploads
+from app.api.uploads import ONE_PICTURE, read_upload
 from app.digits import errors
 from app.digits.image import Decoded
 from app.digits.reader import ReadDigit, Reader
@@ -60,29 +60,20 @@ EXAMPLE: Final = {
 RESPONSES = {
     200: {"model": ReadAnswer, "description": "What it says.", "content": {"application/json": {"example": EXAMPLE}}}
 } | documented(
-    problems.EmptyBody,
-    problems.MalformedMultipart,
+    *problems.UPLOAD,
     errors.UnknownModel,
-    problems.SlowBody,
-    problems.BodyTooLarge,
-    problems.TooManyFiles,
-    problems.UnsupportedContentType,
     errors.InvalidTopK,
     errors.NoReader,
     errors.TooManyDigits,
     *problems.PICTURE,
     *problems.RUN,
 )
-FORM: Final = {"type": "object", "required": ["file"], "properties": {"file": BINARY["schema"]}}
-REQUEST_BODY: Final = {
-    "required": True,
-    "content": {"multipart/form-data": {"schema": FORM}} | PICTURE_TYPES,
-}
+ONE: Final = "A request reads one picture; send each in its own."
 
 router = APIRouter(prefix="/v1", tags=["read"])
 
 
-@router.post("/read", summary="Read numbers", responses=RESPONSES, openapi_extra={"requestBody": REQUEST_BODY})
+@router.post("/read", summary="Read numbers", responses=RESPONSES, openapi_extra={"requestBody": ONE_PICTURE})
 async def read(request: Request, model: ModelName = None, top_k: TopK = 3, timeout_ms: TimeoutMs = None) -> Response:
     """Read all digits of one picture: a number, several lines, the cells of a form, digits that touch.
 
@@ -95,18 +86,12 @@ async def read(request: Request, model: ModelName = None, top_k: TopK = 3, timeo
     reader = Reader(served.classifier, most_digits=services.settings.max_digits)
     with services.images.ticket() as places, services.bodies.ticket() as body:
         places.take(1)  # a service that is full says so before it reads the body
-        upload = _only(await read_uploads(request, services.settings, body))
+        upload = await read_upload(request, services.settings, body, hint=ONE)
         started = time.monotonic()
         until = deadline(services.settings.request_timeout_ms, timeout_ms, started=started)
         async with WhileConnected(request):
             done = await _read(upload, reader, served, services, places, until, top_k)
         return _response(request, done, time.monotonic() - started, served, services)
-
-
-def _only(uploads: list[Upload]) -> Upload:
-    if len(uploads) > 1:
-        raise TooManyFiles("A request reads one picture; send each in its own.")
-    return uploads[0]
 
 
 async def _read(
@@ -157,8 +142,5 @@ def _digit(digit: ReadDigit, pixels: Decoded) -> dict[str, Any]:
         "label": digit.label,
         "probability": round(digit.prediction.probability, PROBABILITY_DIGITS),
         "box": pixels.in_original(digit.box),
-        "top_k": [
-            {"label": ranked.label, "probability": round(ranked.probability, PROBABILITY_DIGITS)}
-            for ranked in digit.prediction.top_k
-        ],
+        "top_k": ranking(digit.prediction),
     }

@@ -174,14 +174,17 @@ class ReadAnswer(BaseModel):
     timings_ms: Timings
 
 
-class ModelInfo(BaseModel):
-    """A loaded model."""
-
+class _LoadedModel(BaseModel):
     name: str
     default: bool = Field(description="Whether it answers when a request names no model.")
     provider: str = Field(description="The hardware that really runs it.")
-    intra_op_threads: int = Field(description="CPU threads of one run.")
     sha256: str = Field(description="SHA-256 of the model's graph.")
+
+
+class ModelInfo(_LoadedModel):
+    """A loaded model."""
+
+    intra_op_threads: int = Field(description="CPU threads of one run.")
     manifest: ModelManifest
 
 
@@ -201,13 +204,9 @@ class ManifestSummary(BaseModel):
     cost: Cost
 
 
-class ListedModel(BaseModel):
+class ListedModel(_LoadedModel):
     """A loaded model, in short."""
 
-    name: str
-    default: bool = Field(description="Whether it answers when a request names no model.")
-    provider: str = Field(description="The hardware that really runs it.")
-    sha256: str = Field(description="SHA-256 of the model's graph.")
     manifest: ManifestSummary
 
 

@@ -4,19 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Final
+from typing import Any, Final
 
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
 from app.api.multipart import CSV_TYPES, Upload, parse_multipart
-from app.api.problems import BodyTooLarge, ClientLeft, EmptyBody, SlowBody, UnsupportedContentType
+from app.api.problems import BodyTooLarge, ClientLeft, EmptyBody, SlowBody, TooManyFiles, UnsupportedContentType
 from app.serving.admission import Ticket
 from app.settings import Settings
 
 FORM: Final = b"multipart/form-data"
 # As clients write it.
 USUAL_FORM: Final = re.compile(r"multipart/form-data; ?boundary=([0-9A-Za-z'+_./-]+)")
+BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
+PICTURE_TYPES: Final[dict[str, Any]] = {
+    "image/png": BINARY,
+    "image/jpeg": BINARY,
+    "image/webp": BINARY,
+    "image/bmp": BINARY,
+    "image/gif": BINARY,
+    "image/tiff": BINARY,
+    "text/csv": {"schema": {"type": "string"}},
+}
+# The body of a route that takes one picture.
+ONE_PICTURE: Final = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {"schema": {"type": "object", "required": ["file"], "properties": {"file": BINARY["schema"]}}},
+        **PICTURE_TYPES,
+    },
+}
 ACCEPTED: Final = "multipart/form-data with the pictures in 'files', a picture itself (image/*), or text/csv"
 
 
@@ -35,6 +53,18 @@ async def read_uploads(request: Request, settings: Settings, ticket: Ticket) -> 
     if media_type == FORM:
         return parse_multipart(body, boundary, settings.max_files)
     return [Upload(None, body, media_type in CSV_TYPES)]
+
+
+async def read_upload(request: Request, settings: Settings, ticket: Ticket, *, hint: str) -> Upload:
+    """The request's one file, as ``read_uploads`` reads it; ``hint`` is for who sent several.
+
+    Raises:
+        TooManyFiles: there are several.
+    """
+    uploads = await read_uploads(request, settings, ticket)
+    if len(uploads) > 1:
+        raise TooManyFiles(hint)
+    return uploads[0]
 
 
 def _type_of(header: str) -> tuple[bytes, bytes]:
