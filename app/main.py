@@ -16,7 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app import __version__, tracing
-from app.api import docs, explain, guard, health, middleware, models, page, predict, problems, read, samples, security
+from app.api import direct, docs, explain, guard, health, middleware, models, page, predict, problems, read, samples, security
 from app.api.v2 import routes as v2
 from app.digits.classifier import DigitClassifier
 from app.metrics import Metrics
@@ -85,6 +85,8 @@ def _wrap(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """Add the middleware, the innermost first; what is not set costs nothing."""
     access = guard.Access(settings)
     quota = ClientQuota(share_of(parse_quota(settings.rate_limit), settings.workers)) if settings.rate_limit else None
+    if app.state.services.tracer is None:  # FastAPI's own instrumentation wants to see every route
+        app.add_middleware(direct.Direct, endpoints=predict.DIRECT)
     if access.hashes or quota:
         app.add_middleware(guard.Guard, access=access, quota=quota)
         security.install(app, access, quota=quota is not None)

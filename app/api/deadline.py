@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Header
+
+HEADER: Final = "X-Request-Timeout-Ms"
 
 TimeoutMs = Annotated[
     int | None,
     Header(
-        alias="X-Request-Timeout-Ms",
+        alias=HEADER,
         ge=1,
         description="Milliseconds from the complete body to the answer; lowers the service's limit, never raises it.",
     ),

@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from app.api import problems
 from app.api.deadline import TimeoutMs, deadline
-from app.api.direct import DirectRoute
 from app.api.multipart import Upload
 from app.api.presence import WhileConnected
 from app.api.previews import preview_of
@@ -62,7 +61,7 @@ REQUEST_BODY: Final = {
     },
 }
 
-router = APIRouter(prefix="/v1", tags=["predict"], route_class=DirectRoute)
+router = APIRouter(prefix="/v1", tags=["predict"])
 
 
 @router.post("/predict", summary="Read digits", responses=RESPONSES, openapi_extra={"requestBody": REQUEST_BODY})
@@ -83,6 +82,9 @@ async def rank(
 ) -> Response:
     """The same as `/v1/predict`, for those who want the ranking."""
     return await answer(request, model, top_k, timeout_ms, with_preview=preview)
+
+
+DIRECT: Final = {"/v1/predict": predict, "/v1/top-k": rank}
 
 
 @dataclass(slots=True)

@@ -1,0 +1,1 @@
+"""Apps that do nothing: what a framework costs before any work."""

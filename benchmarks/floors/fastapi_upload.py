@@ -1,0 +1,30 @@
+"""FastAPI with ``UploadFile`` and a response model, as its tutorial has it, answering a constant."""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+from fastapi import FastAPI, UploadFile
+from pydantic import BaseModel
+
+
+class Answer(BaseModel):
+    """What the page of any framework shows."""
+
+    label: str
+    probability: float
+
+
+app = FastAPI()
+
+
+@app.post("/v1/predict")
+async def predict(files: UploadFile) -> Answer:
+    """Read the file and forget it."""
+    await files.read()
+    return Answer(label="7", probability=0.99)
+
+
+if __name__ == "__main__":
+    uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False)
