@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import logging
 import os
@@ -11,7 +13,9 @@ import time
 import warnings
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final, Literal, TextIO
+
+import orjson
 
 log = logging.getLogger(__name__)
 
@@ -20,8 +24,6 @@ LONGEST_LINE: Final = 500
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
-# json.dumps would make a new encoder for each line.
-_encode = json.JSONEncoder(default=str).encode
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 
 
@@ -33,19 +35,37 @@ class JsonFormatter(logging.Formatter):
         self._pid = {"pid": os.getpid()} if with_pid else {}
 
     def format(self, record: logging.LogRecord) -> str:
-        entry: dict[str, object] = {
-            "time": _time(record),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **self._pid,
-        }
+        extra = _extra(record)
+        if record.exc_info:
+            extra["exception"] = self.formatException(record.exc_info)
+        return self.line(record.created, record.levelname.lower(), record.name, record.getMessage(), extra)
+
+    def line(self, created: float, level: str, logger: str, message: str, extra: dict[str, object]) -> str:
+        """What ``format`` makes of a record, made of its parts."""
+        entry = {"time": _time(created), "level": level, "logger": logger, "message": message, **self._pid}
         if (bound := request_id.get()) is not None:
             entry["request_id"] = bound
-        entry |= _extra(record)
-        if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
-        return _encode(entry)
+        entry |= extra
+        try:
+            return orjson.dumps(entry, default=str).decode()
+        except TypeError:  # an integer of more than 64 bits, half of a surrogate pair
+            return json.dumps(entry, default=str)
+
+
+class JsonHandler(logging.StreamHandler[TextIO]):
+    """Writes JSON lines; ``tell`` does so without a record."""
+
+    def __init__(self, stream: TextIO, formatter: JsonFormatter) -> None:
+        super().__init__(stream)
+        self.setFormatter(formatter)
+        self._json = formatter
+
+    def tell(self, level: int, logger: str, message: str, extra: dict[str, object]) -> None:
+        """Write one line."""
+        line = self._json.line(time.time(), logging.getLevelName(level).lower(), logger, message, extra)
+        with self.lock or contextlib.nullcontext():
+            self.stream.write(line + self.terminator)
+            self.flush()
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -58,7 +78,9 @@ class ConsoleFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         extra = "".join(f" {key}={_plain(value)}" for key, value in _extra(record).items())
         bound = f" request_id={bound}" if (bound := request_id.get()) is not None else ""
-        line = f"{_time(record)} {record.levelname.lower():7s} {self._pid}{_printable(record.getMessage())}{extra}{bound}"
+        line = (
+            f"{_time(record.created)} {record.levelname.lower():7s} {self._pid}{_printable(record.getMessage())}{extra}{bound}"
+        )
         return f"{line}\n{self._traceback(record)}" if record.exc_info else line
 
     def _traceback(self, record: logging.LogRecord) -> str:
@@ -68,15 +90,29 @@ class ConsoleFormatter(logging.Formatter):
 
 def configure(log_format: Literal["json", "console"], level: str, *, with_pid: bool = False) -> None:
     """Send everything to stderr in one format, uvicorn's own lines too; with the pid where processes share stderr."""
-    handler = logging.StreamHandler(sys.stderr)
-    formatter = JsonFormatter if log_format == "json" else ConsoleFormatter
-    handler.setFormatter(formatter(with_pid=with_pid))
+    if log_format == "json":
+        handler: logging.Handler = JsonHandler(sys.stderr, JsonFormatter(with_pid=with_pid))
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(ConsoleFormatter(with_pid=with_pid))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    # What no line of ours tells is not looked for (the library's own "Optimization").
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
     logging.captureWarnings(True)  # they would break up the JSON lines
     # About damaged files, whose senders are told: one small file can cause 20,000 of them.
     warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+def write(logger: logging.Logger, level: int, message: str, **extra: object) -> None:
+    """``logger.log`` for lines that come with each request: where they are JSON, in a third of its time."""
+    handlers = logging.root.handlers
+    if len(handlers) == 1 and isinstance(handlers[0], JsonHandler):
+        handlers[0].tell(level, logger.name, message, extra)
+    else:
+        logger.log(level, message, extra=extra)
 
 
 def capture_stderr() -> None:
@@ -114,8 +150,14 @@ def _printable(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+def _time(created: float) -> str:
+    whole, part = divmod(created, 1)
+    return f"{_second(int(whole))}.{int(part * 1000):03d}+00:00"
+
+
+@functools.lru_cache(maxsize=2)
+def _second(timestamp: int) -> str:
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:

@@ -26,6 +26,7 @@ from app.serving.drift import DriftCollector
 from app.serving.quota import ClientQuota, parse_quota, share_of
 from app.serving.registry import Loader, Registry
 from app.serving.samples import Samples
+from app.serving.turns import Turns
 from app.settings import Settings
 
 # Two decodes of 25 megapixels take about 200 MB together; a third waits.
@@ -104,7 +105,7 @@ def _wrap(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
 
 
 def _services(settings: Settings, load: Loader | None, tracer: Tracer | None) -> Services:
-    metrics = Metrics()
+    metrics, turns = Metrics(), Turns()
     registry = Registry(
         settings.models_dir,
         names=settings.models,
@@ -112,6 +113,7 @@ def _services(settings: Settings, load: Loader | None, tracer: Tracer | None) ->
         load=load
         or functools.partial(DigitClassifier.load, provider=settings.provider, intra_op_threads=settings.threads_a_run),
         max_batch_images=settings.max_batch_images,
+        more_to_come=turns.are_awaited,
         on_batch=metrics.count_batch,
         on_swap=metrics.swap_model,
     )
@@ -123,6 +125,7 @@ def _services(settings: Settings, load: Loader | None, tracer: Tracer | None) ->
         images=Room(settings.max_queued_images, "images"),
         bodies=Room(settings.max_inflight_body_bytes, "bytes of requests"),
         decoders=ThreadPoolExecutor(LARGE_DECODES, thread_name_prefix="decoder"),
+        turns=turns,
         tracer=tracer,
         samples=Samples.of_mnist(settings.samples_dir) if settings.samples_dir else Samples.shipped(),
     )
@@ -143,6 +146,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         if gauges is not None:
             gauges.cancel()
+            services.set_gauges()  # what was counted since the last time
         await asyncio.to_thread(registry.close)
         services.decoders.shutdown()
 

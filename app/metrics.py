@@ -10,19 +10,11 @@ import itertools
 import os
 from typing import Final
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    Metric,
-    PlatformCollector,
-    ProcessCollector,
-    generate_latest,
-)
+from prometheus_client import CollectorRegistry, Gauge, Metric, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from app.buffered import Buffered, BufferedCounter, BufferedHistogram
 from app.digits.classifier import Prediction
 
 # The library's own variable: it keeps all values in this folder's files if it is set before the first import.
@@ -49,39 +41,42 @@ class Metrics:
         else:  # of one process among several, it would be another's at each scrape
             ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self._shown)
-        self.requests = Counter("digits_requests", "HTTP requests.", ("route", "method", "status"), registry=self.registry)
-        # Finding a child by its labels costs five times what counting does; there are as many as there are time series.
-        self._by_request: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self.request_seconds = Histogram(
+        self.requests = BufferedCounter(
+            "digits_requests", "HTTP requests.", ("route", "method", "status"), registry=self.registry
+        )
+        # Finding a child by its labels costs more than counting does; there are as many as there are time series.
+        self._by_request: dict[tuple[str, str, int], tuple[BufferedCounter, BufferedHistogram]] = {}
+        self.request_seconds = BufferedHistogram(
             "digits_request_seconds", "Time of an HTTP request.", ("route",), buckets=SECONDS, registry=self.registry
         )
-        stages = Histogram(
+        stages = BufferedHistogram(
             "digits_stage_seconds", "Time of a request's stages.", ("stage",), buckets=SECONDS, registry=self.registry
         )
         self.stages = {stage: stages.labels(stage) for stage in STAGES}
-        self.predictions = Counter(
+        self._by_label: dict[tuple[str, str], tuple[BufferedCounter, BufferedHistogram]] = {}
+        self.predictions = BufferedCounter(
             "digits_predictions", "Pictures answered, by most probable label.", ("model", "label"), registry=self.registry
         )
-        self.probability = Histogram(
+        self.probability = BufferedHistogram(
             "digits_probability",
             "Probability of the most probable label.",
             ("model",),
             buckets=PROBABILITIES,
             registry=self.registry,
         )
-        self.abstentions = Counter(
+        self.abstentions = BufferedCounter(
             "digits_abstentions",
             "Pictures answered on which the model abstained, by reason.",
             ("model", "reason"),
             registry=self.registry,
         )
-        self.refused_requests = Counter(
+        self.refused_requests = BufferedCounter(
             "digits_refused_requests", "Requests answered with a problem, by problem.", ("problem",), registry=self.registry
         )
-        self.refused_pictures = Counter(
+        self.refused_pictures = BufferedCounter(
             "digits_refused_pictures", "Pictures that could not be answered, by problem.", ("problem",), registry=self.registry
         )
-        self.batch_images = Histogram(
+        self.batch_images = BufferedHistogram(
             "digits_batch_images", "Images in a run of the model.", ("model",), buckets=BATCH_SIZES, registry=self.registry
         )
         self.queued_images = Gauge(
@@ -89,6 +84,17 @@ class Metrics:
             "Images admitted and not yet answered.",
             registry=self.registry,
             multiprocess_mode="livesum",
+        )
+        self._buffered: tuple[Buffered, ...] = (
+            self.requests,
+            self.request_seconds,
+            stages,
+            self.predictions,
+            self.probability,
+            self.abstentions,
+            self.refused_requests,
+            self.refused_pictures,
+            self.batch_images,
         )
         self.model_info = Gauge(
             "digits_model_info",
@@ -105,8 +111,10 @@ class Metrics:
             self.registry.register(collector)
 
     def share(self) -> None:
-        """Write the computed gauges down where a scrape of another worker finds them."""
+        """Write everything down where a scrape of another worker finds it."""
         if self._shared:
+            for metric in self._buffered:
+                metric.flush()
             for family in itertools.chain.from_iterable(collector.collect() for collector in self._computed):
                 for sample in family.samples:
                     self._copy(family, sample.labels).set(sample.value)
@@ -130,8 +138,12 @@ class Metrics:
     def count_prediction(self, model: str, prediction: Prediction) -> None:
         """One picture that the model answered."""
         best = prediction.top_k[0]
-        self.predictions.labels(model, best.label).inc()
-        self.probability.labels(model).observe(best.probability)
+        found = self._by_label.get((model, best.label))
+        if found is None:
+            found = self.predictions.labels(model, best.label), self.probability.labels(model)
+            self._by_label[model, best.label] = found
+        found[0].inc()
+        found[1].observe(best.probability)
         if prediction.reason is not None:
             self.abstentions.labels(model, prediction.reason).inc()
 
@@ -142,7 +154,7 @@ class Metrics:
                 self.model_info.labels(*identity.values()).set(present)
 
     def count_batch(self, model: str, images: int) -> None:
-        """One run of a model; called from its runner thread."""
+        """One run of a model."""
         self.batch_images.labels(model).observe(images)
 
     def _copy(self, family: Metric, labels: dict[str, str]) -> Gauge:

@@ -6,6 +6,7 @@ uvicorn by itself closes the listener at SIGTERM, when load balancers still send
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import math
 import os
@@ -86,6 +87,7 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if RELOAD is not None:
             asyncio.get_running_loop().add_signal_handler(RELOAD, self._reload)
+        gc.freeze()  # what was made so far stays; no later collection looks through it
         self._on_started()
 
     async def on_tick(self, counter: int) -> bool:

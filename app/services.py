@@ -31,8 +31,8 @@ class Services:
         decoders: threads for pictures too large to decode on the event loop.
         samples: handwritten digits for the page.
         tracer: makes spans of a request's stages, where tracing is on.
+        turns: of the pictures that are decoded on the event loop.
         draining: set once the service was told to end: it is not ready, though it may still serve.
-        turns: of the pictures that are decoded on it.
     """
 
     settings: Settings
@@ -42,9 +42,9 @@ class Services:
     bodies: Room
     decoders: ThreadPoolExecutor
     samples: Samples
+    turns: Turns
     tracer: Tracer | None = None
     draining: threading.Event = field(default_factory=threading.Event)
-    turns: Turns = field(default_factory=Turns)
     started: float = field(default_factory=time.monotonic)
 
     def set_gauges(self) -> None:

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Final
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from app.api.joined import Joined
 from app.api.problems import HEADER_TOO_LARGE, NOT_HTTP, SLOW_HEADER, Kind, problem, problem_response
 from app.metrics import Metrics
 from app.settings import Settings
@@ -25,6 +26,11 @@ log = logging.getLogger(__name__)
 # Requests that wait for the answers before theirs. No browser sends a second one; 64 KiB of them are 1,400, which took 50 ms
 # to take apart in one go.
 MOST_PIPELINED: Final = 100
+
+
+# In the scope of a request whose body has arrived: nothing needs to time the reading of it.
+ARRIVED: Final = "digits.arrived"
+EXTENSIONS: Final[dict[str, dict[object, object]]] = {ARRIVED: {}}
 
 
 class Part(Enum):
@@ -58,7 +64,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unread_timer: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
+        self._joined = Joined(transport)
+        super().connection_made(self._joined)  # type: ignore[arg-type]  # it has all that a transport has
         self._arm(self.settings.header_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -94,9 +101,11 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._await(Part.NOTHING)
+        self.scope["extensions"] = EXTENSIONS
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        self._joined.flush()
         super().on_response_complete()
         if self.transport.is_closing() and self.transport.get_write_buffer_size():
             self._give_up_if_unread()

@@ -145,7 +145,7 @@ async def _infer(work: _Work, model: ServedModel, until: float) -> Floats:
     images = [frame.image for frame in work.frames if isinstance(frame, Frame)]
     if not images:
         return np.empty((0, len(model.classifier.manifest.labels)), np.float32)
-    result = await model.batcher.submit(np.stack(images), until)
+    result = await model.batcher.submit(images[0][None] if len(images) == 1 else np.stack(images), until)
     work.queue_s, work.inference_s = result.queue_s, result.inference_s
     return result.output.probabilities
 
@@ -154,16 +154,16 @@ def _results(work: _Work, probabilities: Floats, model: ServedModel, top_k: int,
     rows = iter(probabilities)
     results = []
     for index, (upload, frame) in enumerate(zip(work.uploads, work.frames, strict=True)):
-        place = {"index": index, "filename": upload.filename}
         if isinstance(frame, errors.DigitsError):
             _count_refused(services, frame)
-            results.append(place | {"status": "error", "problem": problem_of(frame).model_dump(exclude_none=True)})
+            problem = problem_of(frame).model_dump(exclude_none=True)
+            results.append({"index": index, "filename": upload.filename, "status": "error", "problem": problem})
         else:
             prediction = model.classifier.interpret(next(rows), top_k, digits=frame.digits)
             services.metrics.count_prediction(model.name, prediction)
             if model.drift is not None:
                 model.drift.add(frame, prediction)
-            results.append(place | {"status": "ok"} | shown(prediction))
+            results.append({"index": index, "filename": upload.filename, "status": "ok", **shown(prediction)})
     return results
 
 

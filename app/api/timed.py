@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+import orjson
 from fastapi import Request
 from starlette.responses import Response
 
@@ -29,7 +29,7 @@ def timed_response(
         services.metrics.stages[stage].observe(value)
     if services.tracer is not None:
         tracing.record_stages(services.tracer, seconds)
-    document = {"model": model.identity, "request_id": request.state.request_id, **content}
-    document["timings_ms"] = {stage: round(value * 1000, 3) for stage, value in seconds.items()}
-    headers = {"Server-Timing": ", ".join([f"{stage};dur={value * 1000:.3f}" for stage, value in seconds.items()])}
-    return Response(json.dumps(document, ensure_ascii=False), headers=headers, media_type="application/json")
+    timings = {stage: round(value * 1000, 3) for stage, value in seconds.items()}
+    document = {"model": model.identity, "request_id": request.scope["state"]["request_id"], **content, "timings_ms": timings}
+    headers = {"Server-Timing": ", ".join([f"{stage};dur={value}" for stage, value in timings.items()])}
+    return Response(orjson.dumps(document), headers=headers, media_type="application/json")

@@ -9,6 +9,7 @@ from typing import Any, Final
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
+from app.api.connections import ARRIVED
 from app.api.multipart import CSV_TYPES, Upload, parse_multipart
 from app.api.problems import BodyTooLarge, ClientLeft, EmptyBody, SlowBody, TooManyFiles, UnsupportedContentType
 from app.serving.admission import Ticket
@@ -16,7 +17,7 @@ from app.settings import Settings
 
 FORM: Final = b"multipart/form-data"
 # As clients write it.
-USUAL_FORM: Final = re.compile(r"multipart/form-data; ?boundary=([0-9A-Za-z'+_./-]+)")
+USUAL_FORM: Final = re.compile(rb"multipart/form-data; ?boundary=([0-9A-Za-z'+_./-]+)")
 BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
 PICTURE_TYPES: Final[dict[str, Any]] = {
     "image/png": BINARY,
@@ -45,7 +46,7 @@ async def read_uploads(request: Request, settings: Settings, ticket: Ticket) -> 
         RequestError: see ``app.api.problems``.
         QueueFull: all bodies in flight together would pass their limit.
     """
-    media_type, boundary = _type_of(request.headers.get("content-type", ""))
+    media_type, boundary = _type_of(_header(request, b"content-type"))
     _check_type(media_type, request)
     body = await read_body(request, settings, ticket)
     if not body:
@@ -67,18 +68,25 @@ async def read_upload(request: Request, settings: Settings, ticket: Ticket, *, h
     return uploads[0]
 
 
-def _type_of(header: str) -> tuple[bytes, bytes]:
+def _header(request: Request, name: bytes) -> bytes:
+    """The first of that name; empty if there is none. Starlette's ``request.headers`` would decode them all."""
+    for key, value in request.scope["headers"]:
+        if key == name:
+            return bytes(value)
+    return b""
+
+
+def _type_of(header: bytes) -> tuple[bytes, bytes]:
     """The content type, and the boundary that it names."""
     if usual := USUAL_FORM.fullmatch(header):
-        return FORM, usual[1].encode()
+        return FORM, usual[1]
     media_type, options = parse_options_header(header)
     return media_type, options.get(b"boundary", b"")
 
 
 def _check_type(media_type: bytes, request: Request) -> None:
     known = media_type == FORM or media_type.startswith(b"image/") or media_type in CSV_TYPES
-    announces_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
-    if not known and announces_body:
+    if not known and (_header(request, b"content-length").strip(b"0") or _header(request, b"transfer-encoding")):
         shown = media_type.decode("latin-1")[:80] or "none"
         raise UnsupportedContentType(f"The content type is {shown!r}; send {ACCEPTED}.")
 
@@ -91,26 +99,32 @@ async def read_body(request: Request, settings: Settings, ticket: Ticket) -> byt
         QueueFull: all bodies in flight together would pass their limit.
     """
     _check_announced(request, settings.max_body_bytes)
-    chunks: list[bytes] = []
+    if ARRIVED in request.scope.get("extensions", ()):
+        return await _read_chunks(request, settings.max_body_bytes, ticket)
     try:
         async with asyncio.timeout(settings.body_timeout_s):
-            more = True
-            while more:
-                message = await request.receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientLeft("The client closed the connection before its body was complete.")
-                chunk = message.get("body", b"")
-                if ticket.amount + len(chunk) > settings.max_body_bytes:
-                    raise BodyTooLarge(f"The body has more than {settings.max_body_bytes:,} bytes.")
-                ticket.take(len(chunk))
-                chunks.append(chunk)
-                more = message.get("more_body", False)
+            return await _read_chunks(request, settings.max_body_bytes, ticket)
     except TimeoutError as exc:
         raise SlowBody(f"The body did not arrive within {settings.body_timeout_s:g} s.") from exc
+
+
+async def _read_chunks(request: Request, limit: int, ticket: Ticket) -> bytes:
+    chunks: list[bytes] = []
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeft("The client closed the connection before its body was complete.")
+        chunk = message.get("body", b"")
+        if ticket.amount + len(chunk) > limit:
+            raise BodyTooLarge(f"The body has more than {limit:,} bytes.")
+        ticket.take(len(chunk))
+        chunks.append(chunk)
+        more = message.get("more_body", False)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _check_announced(request: Request, limit: int) -> None:
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
+    announced = _header(request, b"content-length")
+    if announced.isdigit() and int(announced) > limit:
         raise BodyTooLarge(f"The body has {int(announced):,} bytes; the limit is {limit:,}.")

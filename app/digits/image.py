@@ -10,7 +10,7 @@ import io
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,8 +67,7 @@ class Limits:
     max_image_pixels: int = 25_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """A picture's pixels.
 
     Attributes:
@@ -144,7 +143,10 @@ def sniff(data: bytes) -> str | None:
         return "WEBP"
     if data[:2] == b"BM":  # too short to tell a picture from text; the size of the header that follows is one of a few
         return "BMP" if int.from_bytes(data[14:18], "little") in BMP_HEADER_SIZES else None
-    return next((name for signature, name in SIGNATURES if data.startswith(signature)), None)
+    for signature, name in SIGNATURES:
+        if data.startswith(signature):
+            return name
+    return None
 
 
 def _open(data: bytes, file_format: str, limits: Limits) -> Image.Image:

@@ -5,8 +5,8 @@ Used on the event loop only, so plain numbers do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
 
 from app.digits.errors import QueueFull, ShuttingDown
 
@@ -24,22 +24,25 @@ class Room:
         """Let nobody in any more; who is in may stay and take more."""
         self.closed = True
 
-    @contextmanager
-    def ticket(self) -> Iterator[Ticket]:
-        """A ticket whose places are given back when the block ends."""
-        ticket = Ticket(self)
-        try:
-            yield ticket
-        finally:
-            self.taken -= ticket.amount
+    def ticket(self) -> Ticket:
+        """A ticket for a ``with`` block, whose places are given back when that ends."""
+        return Ticket(self)
 
 
 class Ticket:
     """The places that one request holds; it may take more while it goes on."""
 
+    __slots__ = ("_room", "amount")
+
     def __init__(self, room: Room) -> None:
         self.amount = 0
         self._room = room
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._room.taken -= self.amount
 
     def take(self, amount: int) -> None:
         """Take places.

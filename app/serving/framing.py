@@ -6,8 +6,8 @@ import asyncio
 import functools
 import time
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 from app.digits.classifier import DigitClassifier
 from app.digits.image import Limits, Picture, open_picture
@@ -21,8 +21,7 @@ INLINE_PIXELS: Final = 256 * 256
 INLINE_BYTES: Final = 32 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Framed:
+class Framed(NamedTuple):
     """A frame, and the seconds that decoding and framing took."""
 
     frame: Frame

@@ -22,7 +22,8 @@ class Waiting(Generic[T]):
         submitted: when it came, on the same clock.
         future: what the caller waits for.
         taken: images that runs took so far, the first ones first.
-        answered: the answers so far, each of some images, in their order.
+        delivered: images that were answered so far.
+        answered: these answers, each of some images, in their order.
     """
 
     images: Images
@@ -30,18 +31,19 @@ class Waiting(Generic[T]):
     submitted: float
     future: asyncio.Future[T]
     taken: int = 0
+    delivered: int = 0
     answered: list[T] = field(default_factory=list)
 
 
 class Line(Generic[T]):
-    """The waiting requests, in the order of their turns. Not locked: the batcher does that."""
+    """The waiting requests, in the order of their turns."""
 
     def __init__(self) -> None:
         self._waiting: deque[Waiting[T]] = deque()
 
     def __len__(self) -> int:
         """Images that wait."""
-        return sum(len(request.images) - request.taken for request in self._waiting)
+        return sum(len(request.images) - request.taken for request in self._waiting.copy())
 
     def join(self, request: Waiting[T]) -> None:
         """Wait for the first turn, behind all others."""

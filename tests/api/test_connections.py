@@ -201,4 +201,4 @@ def test_refused_connections_are_counted_and_logged(server: Server, client: sock
     client.sendall(b"nonsense\r\n\r\n")
     _until_closed(client)
     assert 'digits_refused_requests_total{problem="not-http"}' in server.get("/metrics").text
-    assert '"message": "connection refused"' in server.log
+    assert '"message":"connection refused"' in server.log

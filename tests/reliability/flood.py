@@ -69,5 +69,5 @@ async def _probe(url: str, seconds: float) -> list[float]:
 
 def _refused_ms(log: str) -> list[float]:
     """How long the server took for each 503, by its log."""
-    lines = (json.loads(line) for line in log.splitlines() if '"status": 503' in line)
+    lines = (json.loads(line) for line in log.splitlines() if '"status":503' in line)
     return [line["ms"] for line in lines] or [0.0]

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
-from app.serving.turns import Turns
+from app.serving.turns import MOST, SLICE_S, Turns
 
 pytestmark = pytest.mark.anyio
+
+
+def _work() -> None:
+    """Take longer than a turn has."""
+    time.sleep(2 * SLICE_S)
 
 
 async def test_take_lone_worker_goes_on_at_once() -> None:
@@ -24,12 +30,44 @@ async def test_take_many_pieces_let_the_loop_and_others_in_between() -> None:
     async def work(name: str, pieces: int) -> None:
         for _ in range(pieces):
             await turns.take()
+            _work()
             order.append(name)
 
     async with asyncio.TaskGroup() as group:
         group.create_task(work("large", 5))
         group.create_task(work("lone", 1))
     assert order.index("lone") == 2  # the large one had asked for its second turn before
+
+
+async def test_take_small_pieces_share_a_turn() -> None:
+    turns = Turns()
+    running = most = 0
+
+    def end_of_turn() -> None:
+        nonlocal running
+        running = 0
+
+    async def work() -> None:
+        nonlocal running, most
+        await turns.take()
+        running += 1
+        most = max(most, running)
+        asyncio.get_running_loop().call_soon(end_of_turn)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(8 * MOST):
+            group.create_task(work())
+    assert most >= MOST
+
+
+async def test_take_waiter_that_is_cancelled_keeps_nobody_from_the_next_turn() -> None:
+    turns = Turns()
+    await turns.take()
+    _work()
+    leaver, stayer = (asyncio.create_task(turns.take()) for _ in range(2))
+    await asyncio.sleep(0)
+    leaver.cancel()
+    await asyncio.wait_for(stayer, 1)
 
 
 async def test_take_after_a_loop_that_ended_in_its_turn_goes_on() -> None:

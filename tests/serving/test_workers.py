@@ -70,13 +70,13 @@ def _predict(service: Server) -> int:
 
 def test_connections_reach_every_worker(service: Server) -> None:
     assert set(_models_by_pid(service)) == set(service.workers.values())
-    assert all(f'"pid": {pid}' in service.log for pid in (service.pid, *service.workers.values()))
+    assert all(f'"pid":{pid}' in service.log for pid in (service.pid, *service.workers.values()))
 
 
 def test_metrics_of_any_worker_are_the_sums(service: Server) -> None:
     before = _predicted(service)
     assert [_predict(service) for _ in range(20)] == [200] * 20
-    assert {_predicted(service) for _ in range(8)} == {before + 20}
+    service.wait_until(lambda: {_predicted(service) for _ in range(8)} == {before + 20})
     assert "digits_drift_pictures" in service.get("/metrics").text  # computed at each scrape, which the library cannot share
 
 
@@ -97,7 +97,7 @@ def test_worker_killed_leaves_the_others_serving_and_comes_back(service: Server)
     assert [_predict(service) for _ in range(20)] == [200] * 20
     service.wait_until(lambda: service.workers[0] != killed)
     assert set(_models_by_pid(service)) == set(service.workers.values())
-    assert _predicted(service) == predicted + 20  # nothing that the dead one had counted is forgotten
+    service.wait_until(lambda: _predicted(service) == predicted + 20)  # nothing that the dead one had counted is forgotten
 
 
 def test_parent_killed_leaves_no_worker_behind(service: Server) -> None:

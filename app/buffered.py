@@ -1,0 +1,72 @@
+"""Prometheus' counters and histograms for what is counted often: they note plain numbers first and tell them later.
+
+prometheus_client takes a lock for each number, and with several workers a system call and two writes to shared memory: 25 µs
+of CPU for the ten numbers of a request, a fifth of what the model takes. Here a number costs an addition. Only the event loop
+may count, and flush.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from typing import cast
+
+from prometheus_client import Counter, Histogram
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.samples import Sample
+
+
+class Buffered(MetricWrapperBase):
+    """What both share; a child (``labels``) tells when it is read, a parent's ``flush`` makes all its children tell."""
+
+    def flush(self) -> None:
+        """Tell what was noted; where values are shared between processes, others read them without asking."""
+        for child in cast("dict[str, Buffered]", self._metrics).values():
+            child.tell()
+
+    def tell(self) -> None:
+        """Hand over what this child noted."""
+        raise NotImplementedError
+
+    def _child_samples(self) -> Iterable[Sample]:
+        self.tell()
+        return super()._child_samples()
+
+
+class BufferedCounter(Buffered, Counter):
+    """A counter with labels."""
+
+    def _metric_init(self) -> None:
+        super()._metric_init()
+        self._noted = 0.0
+
+    def inc(self, amount: float = 1, exemplar: dict[str, str] | None = None) -> None:  # noqa: ARG002 - the library's signature
+        """Add to it."""
+        self._noted += amount
+
+    def tell(self) -> None:
+        noted, self._noted = self._noted, 0.0
+        if noted:
+            super().inc(noted)
+
+
+class BufferedHistogram(Buffered, Histogram):
+    """A histogram with labels."""
+
+    def _metric_init(self) -> None:
+        super()._metric_init()
+        self._noted = [0] * len(self._upper_bounds)
+        self._noted_sum = 0.0
+
+    def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:  # noqa: ARG002 - the library's signature
+        """Count one value."""
+        self._noted[bisect_left(self._upper_bounds, amount)] += 1
+        self._noted_sum += amount
+
+    def tell(self) -> None:
+        noted, self._noted = self._noted, [0] * len(self._noted)
+        for bucket, count in zip(self._buckets, noted, strict=True):
+            if count:
+                bucket.inc(count)
+        self._sum.inc(self._noted_sum)
+        self._noted_sum = 0.0
