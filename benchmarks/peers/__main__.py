@@ -2,8 +2,8 @@
 
     python -m benchmarks.peers --rounds 3 --seconds 5
 
-Every round starts each server in turn, so that what else the machine does meets all of them alike. Environments that are missing
-are made in ``.venv-peers`` (2 GB in all). Linux and ``wrk`` only.
+Every round starts each server in turn, so that what else the machine does meets all of them alike. Environments that are
+missing are made in ``.venv-peers``. Linux and ``wrk`` only.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main(
     rounds: Annotated[int, typer.Option(min=1, help="Turns of each server; the table has their medians.")] = 3,
     seconds: Annotated[float, typer.Option(min=1.0, help="Of each load.")] = 5.0,
     out: Annotated[
-        Path | None, typer.Option(help="Where the table goes, else benchmarks/RESULTS.md; nowhere with --only.")
+        Path | None, typer.Option(help="Where the table goes.", show_default="RESULTS.md, nowhere with --only")
     ] = None,
 ) -> None:
     """Measure our service and its peers."""
@@ -68,23 +68,20 @@ def chosen(only: Sequence[str] | None) -> list[Peer]:
     return [peer for peer in PEERS if peer.name in wanted]
 
 
-def measured(peers: Sequence[Peer], rounds: int, seconds: float) -> tuple[dict[str, list[Turn]], dict[str, str]]:
-    """Turns of each server, and why a server has none: one that fails once is left out of the later rounds."""
-    turns: dict[str, list[Turn]] = defaultdict(list)
+def measured(peers: Sequence[Peer], rounds: int, seconds: float) -> tuple[dict[str, dict[int, Turn]], dict[str, str]]:
+    """Turns of each server by name and round, and by name why one failed."""
+    turns: dict[str, dict[int, Turn]] = defaultdict(dict)
     failures: dict[str, str] = {}
     LOGS.mkdir(parents=True, exist_ok=True)
     for number in range(1, rounds + 1):
         for peer in peers:
-            if peer.name in failures:
-                continue
             print(f"Round {number}: {peer.name}", file=sys.stderr, flush=True)
             try:
                 if peer.requirements:
                     ensure(peer.prefix, peer.requirements)
-                turns[peer.name].append(take_turn(peer, seconds, LOGS / f"{peer.name}.log"))
+                turns[peer.name][number] = take_turn(peer, seconds, LOGS / f"{peer.name}.log")
             except ContenderError as exc:
-                failures[peer.name] = str(exc)
-                turns.pop(peer.name, None)
+                failures[peer.name] = f"Round {number}: {exc}"
                 print(exc, file=sys.stderr)
     return turns, failures
 

@@ -52,7 +52,7 @@ class Peer:
     packages: tuple[str, ...]
     many: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
-    start_s: float = 60.0
+    start_s: float = 180.0
 
     @property
     def prefix(self) -> Path:
@@ -175,7 +175,7 @@ PEERS: Final = (
         ("-m", "benchmarks.peers.litserve.app", "{port}"),
         multipart("/predict", "file"),
         read_answers,
-        "two API servers, two workers, batches of up to 32 of what came within 1 ms; one picture a request",
+        "two API servers, two workers, batches of up to 32 that came within 1 ms; takes one picture a request",
         ("litserve", "fastapi"),
         many=False,
     ),
@@ -202,7 +202,6 @@ PEERS: Final = (
             "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
             "RAY_USAGE_STATS_ENABLED": "0",
         },
-        start_s=180.0,
     ),
     Peer(
         "MLServer",
@@ -220,7 +219,7 @@ PEERS: Final = (
         ("benchmarks/peers/triton/serve.py", "{port}"),
         v2_binary("/v2/models/digits/infer"),
         read_v2,
-        "its own HTTP front, Python backend, two instances, dynamic batching without delay; v2 with binary PNG files",
+        "its own HTTP front of two threads, two instances of its Python backend, batching without delay; v2 with binary files",
         ("nvidia-pytriton",),
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,11 @@ LIBRARIES: Final = ("onnxruntime", "numpy", "pillow")
 NOTHING: Final = "–"
 CPUINFO: Final = Path("/proc/cpuinfo")
 INTRODUCTION: Final = """\
-One work for all: a PNG of 28×28 by HTTP, decoded by Pillow as PNG only, the shipped default model by ONNX Runtime on the CPU with one
-thread, label and top 3 as JSON. Before each measurement the labels were compared with ONNX Runtime's own. `wrk` loads the server from
-the same machine, so server and client share the cores. *CPU* is user and system milliseconds of all the server's processes for each
-picture: the figure that other work on the machine touches least. 64 pictures a request come from four clients. Memory is the sum over
-processes, shared pages counted in each."""
+One work for all: a PNG of 28×28 by HTTP, decoded by Pillow as PNG only, the shipped default model by ONNX Runtime on the CPU
+with one thread, label and top 3 as JSON. Before each measurement the labels were compared with ONNX Runtime's own. `wrk`
+loads the server from the same machine, so server and client share the cores. *CPU* is user and system milliseconds of all the
+server's processes for each picture: the figure that other work on the machine touches least. 64 pictures a request come from
+four clients. Memory is the sum over processes, shared pages counted in each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ COMPARED: Final[Mapping[str, Callable[[Turn], float]]] = {
     "p50 of a lone request": lambda turn: turn.cells[1].load.p50_ms,
 }
 
-Turns = Mapping[str, Sequence[Turn]]
+Turns = Mapping[str, Mapping[int, Turn]]
 
 
 def page(peers: Sequence[Peer], turns: Turns, failures: Mapping[str, str], heading: Mapping[str, str]) -> str:
@@ -70,7 +71,7 @@ def page(peers: Sequence[Peer], turns: Turns, failures: Mapping[str, str], headi
     Args:
         peers: in the order of the rows.
         turns: of each server, by name and round; none where it failed.
-        failures: why a server has none, by name.
+        failures: why it failed, by name.
         heading: facts about the run, by name.
     """
     facts = "\n".join(f"- {name}: {value}" for name, value in heading.items())
@@ -91,20 +92,21 @@ def results(peers: Iterable[Peer], turns: Turns, failures: Mapping[str, str]) ->
     """A row for each server."""
     rows = []
     for peer in peers:
-        if mine := turns.get(peer.name):
-            rows.append([peer.name, *[_medians(column, mine) for column in COLUMNS], f"{_errors(mine):,}"])
+        if mine := list(turns.get(peer.name, {}).values()):
+            rows.append([peer.name, *[_medians(column, mine) for column in COLUMNS], _errors(mine)])
         else:
-            rows.append([peer.name, failures.get(peer.name, "Not measured."), *[NOTHING] * len(COLUMNS)])
+            rows.append([peer.name, *[NOTHING] * len(COLUMNS), failures.get(peer.name, "Not measured.")])
     return _markdown(("server", *[column.title for column in COLUMNS], "errors"), rows)
 
 
 def ratios(peers: Iterable[Peer], turns: Turns) -> str:
     """How many times ours each server takes, round by round."""
-    measured = [peer.name for peer in peers if peer.name != OURS and turns.get(peer.name) and turns.get(OURS)]
+    ours = turns.get(OURS, {})
     rows = []
-    for name in measured:
-        pairs = list(zip(turns[name], turns[OURS], strict=False))
-        rows.append([name, *[_spread([figure(peer) / figure(ours) for peer, ours in pairs]) for figure in COMPARED.values()]])
+    for peer in peers:
+        pairs = [(turn, ours[number]) for number, turn in turns.get(peer.name, {}).items() if number in ours]
+        if pairs and peer.name != OURS:
+            rows.append([peer.name, *[_spread([figure(a) / figure(b) for a, b in pairs]) for figure in COMPARED.values()]])
     return _markdown(("server", *COMPARED), rows)
 
 
@@ -129,8 +131,11 @@ def _medians(column: Column, turns: Sequence[Turn]) -> str:
     return " / ".join(format(statistics.median(figures), column.shape) for figures in rounds) or NOTHING
 
 
-def _errors(turns: Iterable[Turn]) -> int:
-    return sum(cell.load.errors for turn in turns for cell in turn.cells.values())
+def _errors(turns: Iterable[Turn]) -> str:
+    counts: Counter[int | str] = Counter()
+    for turn in turns:
+        counts.update({clients: cell.load.errors for clients, cell in turn.cells.items() if cell.load.errors})
+    return ", ".join(f"{count:,} at {clients}" for clients, count in counts.items()) or "0"
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -43,12 +43,8 @@ class DigitsAPI(ls.LitAPI):
 
 
 if __name__ == "__main__":
-    server = ls.LitServer(
-        DigitsAPI(max_batch_size=MAX_BATCH, batch_timeout=BATCH_WAIT_S),
-        accelerator="cpu",
-        workers_per_device=WORKERS,
-        fast_queue=True,
-    )
+    api = DigitsAPI(max_batch_size=MAX_BATCH, batch_timeout=BATCH_WAIT_S)
+    server = ls.LitServer(api, accelerator="cpu", workers_per_device=WORKERS, fast_queue=True)
     server.run(
         host="127.0.0.1",
         port=int(sys.argv[1]),

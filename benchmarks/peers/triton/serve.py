@@ -13,6 +13,8 @@ from pathlib import Path
 import pytriton
 
 SERVER = Path(pytriton.__file__).parent / "tritonserver"
+# The default is more threads than that, which switch and wait.
+CORES = 2
 STUB = "triton_python_backend_stub"
 
 
@@ -32,6 +34,7 @@ def main(port: str) -> None:
         "--allow-grpc=false",
         "--allow-metrics=false",
         "--log-info=false",
+        f"--http-thread-count={CORES}",
     ]
     os.execve(command[0], command, os.environ | {"LD_LIBRARY_PATH": libraries, "PATH": path})  # noqa: S606
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ class TritonPythonModel:
         rows = self._model.probabilities([decode(png) for batch in files for png in batch])
         top = [ranked(row) for row in rows]
         starts = np.cumsum([0, *map(len, files)]).tolist()
-        return [_response(top[start:end]) for start, end in zip(starts, starts[1:], strict=False)]
+        return [_response(top[start:end]) for start, end in itertools.pairwise(starts)]
 
 
 def _response(top: list[list[tuple[str, float]]]) -> Any:
