@@ -100,6 +100,10 @@ evaluate-pictures: .venv/training.stamp ## Send every set of DIGITS_DATA_DIR/han
 load-test: .venv/dev.stamp ## Load a running service for 10 s from 16 clients
 	$(BIN)/python -m benchmarks.load --url http://127.0.0.1:$(PORT)/v1/predict --clients 16 --seconds 10 samples/*.png
 
+.PHONY: benchmark-peers
+benchmark-peers: .venv/dev.stamp ## The same work on other servers, as benchmarks/RESULTS.md; needs wrk, installs 2 GB in .venv-peers
+	$(BIN)/python -m benchmarks.peers
+
 .PHONY: soak
 soak: .venv/dev.stamp ## Floods, faults, fuzz and soak for an hour (SCALE=0.1 for a part), as one table
 	$(BIN)/python -m tests.reliability --scale $(or $(SCALE),1)
@@ -154,4 +158,4 @@ LOCK = uv pip compile --quiet pyproject.toml --universal --python-version 3.11 -
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; runs and data stay
-	rm -rf .venv .venv-ray .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf .venv .venv-ray .venv-peers .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
