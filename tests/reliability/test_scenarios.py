@@ -92,4 +92,5 @@ def test_mutated_files_get_no_fault_and_no_hang(tmp_path: Path) -> None:
 
 def test_mixed_requests_leave_no_trace(tmp_path: Path) -> None:
     row = asyncio.run(soak(tmp_path, requests=600))
-    assert row.wrong == 0  # growth needs the long form to show
+    assert row.wrong == 0
+    assert set(row.broken) <= {"memory within 5 %"}  # which needs the long form to show
