@@ -23,7 +23,6 @@ WARM_SHARE: Final = 0.05
 MOST_GROWTH: Final = 0.05
 # Until the server has seen that the last connections were closed.
 SETTLED_S: Final = 1.0
-LARGE_SIDE: Final = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,6 @@ async def soak(folder: Path, *, requests: int) -> Row:
     with service(folder / "soak.log", request_timeout_ms="10000") as server:
         kinds = [await _known(server, request) for request in _requests()]
         turns = itertools.cycle(kinds)
-        await _fill_pools(server)
         failed = await _ask(server, turns, int(requests * WARM_SHARE))
         await asyncio.sleep(SETTLED_S)
         memory, files, threads = memory_mb(server), _count(server, "fd"), _count(server, "task")
@@ -80,13 +78,6 @@ async def soak(folder: Path, *, requests: int) -> Row:
             "same answers at the end": not changed,
         }
     return Row(f"soak, {len(kinds)} kinds of requests", requests, requests, 0, failed, memory_mb=(memory, after), kept=kept)
-
-
-async def _fill_pools(server: Server) -> None:
-    """Large pictures at once, so that each decoder has its thread: a bounded pool that fills late looks like growth."""
-    large = httpx.Request("POST", "http://digits/v1/predict", content=pictures.png(size=LARGE_SIDE))
-    large.headers["content-type"] = "image/png"
-    await asyncio.gather(*(_known(server, large) for _ in range(CLIENTS)))
 
 
 async def _ask(server: Server, turns: itertools.cycle[Kind], requests: int) -> int:

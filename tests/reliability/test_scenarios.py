@@ -48,7 +48,7 @@ def test_sigterm_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_killed_worker_is_not_noticed_by_a_client_that_tries_again(tmp_path: Path) -> None:
-    _assert_kept(stops.killed_workers(tmp_path, times=1, seconds=1))
+    _assert_kept(stops.killed_workers(tmp_path, times=1, seconds=0.7))
 
 
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
@@ -80,6 +80,20 @@ def test_file_descriptors_gone_are_told_and_come_back(tmp_path: Path) -> None:
 
 def test_disk_full_is_survived(tmp_path: Path) -> None:
     _assert_kept(machine.full_disk(tmp_path, seconds=1))
+
+
+def test_memory_gone_is_told_and_comes_back(tmp_path: Path) -> None:
+    _assert_kept(machine.no_memory(tmp_path, seconds=1))
+
+
+@pytest.mark.skipif(not machine.can_hide_names(), reason="no namespace of mounts can be made here")
+def test_names_are_never_asked_for(tmp_path: Path) -> None:
+    _assert_kept(machine.no_names(tmp_path, seconds=0.5))
+
+
+@pytest.mark.skipif(machine.FAKETIME is None, reason="libfaketime is not installed")
+def test_clock_jumps_are_not_noticed(tmp_path: Path) -> None:
+    _assert_kept(machine.clock_jumps(tmp_path, seconds=0.5))
 
 
 def test_home_read_only_is_not_needed(tmp_path: Path) -> None:
