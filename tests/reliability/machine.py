@@ -32,6 +32,8 @@ NAMELESS: Final = (
     "sh",
 )
 FAKETIME: Final = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+# It looks for a jump once a second.
+FAKED: Final = ("FAKETIME_CACHE_DURATION=1", "FAKETIME_DONT_FAKE_MONOTONIC=1")
 JUMPS: Final = ("+2h", "-1d")
 
 
@@ -117,13 +119,13 @@ def can_hide_names() -> bool:
 
 async def no_names(folder: Path, *, seconds: float) -> Row:
     """No name can be resolved; the service never asks for one."""
-    probe = [*NAMELESS, sys.executable, "-c", "import socket; socket.gethostbyname('localhost')"]
+    known = await asyncio.to_thread(_knows_localhost)
     with service(folder / "names.log", prefix=NAMELESS) as server:
         load = Load(server.url)
         outcomes = await load.send(PER_S, seconds)
         load.close()
         kept = {
-            "no name is known there": subprocess.run(probe, capture_output=True).returncode != 0,
+            "no name is known there": not known,
             "/readyz 200": server.get("/readyz").status_code == 200,
             "no error in the log": '"error"' not in server.log,
         }
@@ -134,20 +136,14 @@ async def clock_jumps(folder: Path, *, seconds: float) -> Row:
     """The wall clock goes two hours forward and a day back: no limit, deadline or quota looks at it."""
     clock = folder / "clock"
     clock.write_text("+0")
-    faked = {
-        "LD_PRELOAD": FAKETIME,
-        "FAKETIME_TIMESTAMP_FILE": clock,
-        "FAKETIME_CACHE_DURATION": 1,
-        "FAKETIME_DONT_FAKE_MONOTONIC": 1,
-    }
-    prefix = ("env", *(f"{name}={value}" for name, value in faked.items()))
+    prefix = ("env", f"LD_PRELOAD={FAKETIME}", f"FAKETIME_TIMESTAMP_FILE={clock}", *FAKED)
     with service(folder / "clock.log", prefix=prefix, rate_limit="1000/second") as server:
         load = Load(server.url)
         before = await load.send(PER_S, seconds)
         during: list[Outcome] = []
         for jump in JUMPS:
             clock.write_text(jump)
-            await asyncio.sleep(1.5)  # the library looks once a second
+            await asyncio.sleep(1.5)
             during += await load.send(PER_S, seconds)
         clock.write_text("+0")
         after = await load.send(PER_S, seconds)
@@ -157,6 +153,11 @@ async def clock_jumps(folder: Path, *, seconds: float) -> Row:
             "all answered": all(outcome.status == 200 for outcome in (*before, *during, *after)),
         }
         return Row.of("clock jumps 2 hours on and a day back", [before, during, after], server.log, kept=kept)
+
+
+def _knows_localhost() -> bool:
+    probe = [*NAMELESS, sys.executable, "-c", "import socket; socket.gethostbyname('localhost')"]
+    return subprocess.run(probe, capture_output=True).returncode == 0
 
 
 def _ask(server: Server, request: dict[str, Any]) -> httpx.Response:
