@@ -53,7 +53,7 @@ async def mutants(folder: Path, *, inputs: int, seed: int = 0) -> Row:
         host, _, port = server.url.removeprefix("http://").partition(":")
         requests, tally = itertools.islice(_requests(random.Random(seed)), inputs), Tally()  # noqa: S311 - no secret
         memory = memory_mb(server)
-        await asyncio.gather(*(_client((host, int(port)), requests, tally) for _ in range(CLIENTS)))
+        await asyncio.gather(*(client((host, int(port)), requests, tally) for _ in range(CLIENTS)))
         for number, request in enumerate(tally.faults + tally.slow):
             Path(f"fuzz-{number}.bin").write_bytes(request)
         after = memory_mb(server)
@@ -99,7 +99,8 @@ def _request(path: str, kind: bytes, body: bytes, more: bytes = b"") -> bytes:
     return head + kind + b"\r\n" + more + b"\r\n" + body
 
 
-async def _client(address: tuple[str, int], requests: Iterator[bytes], tally: Tally) -> None:
+async def client(address: tuple[str, int], requests: Iterator[bytes], tally: Tally) -> None:
+    """Send them one after the other on one connection, and count what became of them."""
     reader, writer = await asyncio.open_connection(*address)
     for request in requests:
         started = time.monotonic()
