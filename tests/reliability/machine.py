@@ -15,7 +15,7 @@ import httpx
 from PIL import Image
 
 from tests import pictures
-from tests.reliability.load import Load, Outcome, memory_mb
+from tests.reliability.load import Load, memory_mb
 from tests.reliability.rows import Row
 from tests.reliability.service import service
 from tests.server import Server
@@ -133,26 +133,27 @@ async def no_names(folder: Path, *, seconds: float) -> Row:
 
 
 async def clock_jumps(folder: Path, *, seconds: float) -> Row:
-    """The wall clock goes two hours forward and a day back: no limit, deadline or quota looks at it."""
+    """The wall clock goes two hours forward and a day back: no limit, deadline or quota looks at it.
+
+    Only few requests, and with much time: each look at the clock is slow behind that library.
+    """
     clock = folder / "clock"
     clock.write_text("+0")
     prefix = ("env", f"LD_PRELOAD={FAKETIME}", f"FAKETIME_TIMESTAMP_FILE={clock}", *FAKED)
-    with service(folder / "clock.log", prefix=prefix, rate_limit="1000/second") as server:
-        load = Load(server.url)
-        before = await load.send(PER_S, seconds)
-        during: list[Outcome] = []
-        for jump in JUMPS:
+    settings = {"rate_limit": "1000/second", "request_timeout_ms": "14000"}
+    with service(folder / "clock.log", prefix=prefix, **settings) as server:
+        load, outcomes = Load(server.url), []
+        for jump in ("+0", *JUMPS):
             clock.write_text(jump)
             await asyncio.sleep(1.5)
-            during += await load.send(PER_S, seconds)
-        clock.write_text("+0")
-        after = await load.send(PER_S, seconds)
+            outcomes += await load.send(PER_S / 4, seconds)
         load.close()
+        hours = {line[10:23] for line in server.log.splitlines()}
         kept = {
-            "the log's clock jumped": len({line[10:23] for line in server.log.splitlines()}) >= len(JUMPS) + 1,
-            "all answered": all(outcome.status == 200 for outcome in (*before, *during, *after)),
+            "the log's clock jumped": len(hours) > len(JUMPS),
+            "all answered": all(outcome.status == 200 for outcome in outcomes),
         }
-        return Row.of("clock jumps 2 hours on and a day back", [before, during, after], server.log, kept=kept)
+        return Row.of("clock jumps 2 hours on and a day back", [outcomes], server.log, kept=kept)
 
 
 def _knows_localhost() -> bool:
