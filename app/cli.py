@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import sys
 from pathlib import Path
@@ -44,7 +45,7 @@ def serve() -> None:
     if settings.workers == 1:
         from app import server  # only the commands that serve need the server
 
-        logs.capture_stderr()
+        _capture_stderr()
         server.serve(settings)
     else:
         from app.serving.workers import Workers
@@ -58,7 +59,7 @@ def worker(index: int, port_holder: int) -> None:
     from app import server
 
     settings = _settings_with_logs()
-    logs.capture_stderr()
+    _capture_stderr()
     server.work(settings, index, port_holder)
 
 
@@ -164,6 +165,12 @@ def _settings_with_logs() -> Settings:
     settings = Settings()
     logs.configure(settings.log_format, settings.log_level, with_pid=settings.workers > 1)
     return settings
+
+
+def _capture_stderr() -> None:
+    """Also where a process that crashes can still say where: what it then wrote to the captured one would die with it."""
+    logs.capture_stderr()
+    faulthandler.enable(sys.stderr)
 
 
 def _load(settings: Settings, name: str, device: ProviderName) -> DigitClassifier:

@@ -138,6 +138,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     registry.load_default()
     if app.openapi_url is not None:
         app.openapi()  # it is kept; whoever asks for it first would make all others wait for 0.1 s
+    _start(services.decoders)
     # Daemons: a model whose load hangs must not keep the process from ending.
     threading.Thread(target=registry.load_others, name="loader", daemon=True).start()
     gauges = asyncio.create_task(_keep_gauges(services)) if services.settings.workers > 1 else None
@@ -149,6 +150,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             services.set_gauges()  # what was counted since the last time
         await asyncio.to_thread(registry.close)
         services.decoders.shutdown()
+
+
+def _start(decoders: ThreadPoolExecutor) -> None:
+    """Start all of its threads: when the first large pictures come, a limit of memory or processes may allow none more."""
+    all_there = threading.Barrier(LARGE_DECODES)
+    for _ in range(LARGE_DECODES):
+        decoders.submit(all_there.wait)
 
 
 async def _keep_gauges(services: Services) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sys
 from asyncio import TimerHandle, Transport
 from enum import Enum, auto
 from typing import Any, ClassVar, Final
@@ -17,7 +18,7 @@ from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.api.joined import Joined
-from app.api.problems import HEADER_TOO_LARGE, NOT_HTTP, SLOW_HEADER, Kind, problem, problem_response
+from app.api.problems import HEADER_TOO_LARGE, NO_MEMORY, NOT_HTTP, SLOW_HEADER, Kind, kind_of, problem, problem_response
 from app.metrics import Metrics
 from app.settings import Settings
 
@@ -129,6 +130,8 @@ class LimitedProtocol(HttpToolsProtocol):
         """Called by uvicorn when the parser gives up."""
         if self._awaited is Part.HEADER and self._size_of_header() > self.settings.max_header_bytes:
             self._refuse(HEADER_TOO_LARGE, f"A header may have {self.settings.max_header_bytes:,} bytes.")
+        elif (error := sys.exception()) and isinstance(error.__context__, MemoryError):
+            self._refuse(kind_of(error.__context__), NO_MEMORY)
         else:
             self._refuse(NOT_HTTP, msg)
 

@@ -44,7 +44,7 @@ class Direct:
         request = Request(scope, receive)
         try:
             response = await endpoint(request)
-        except DigitsError as exc:
+        except (DigitsError, MemoryError) as exc:
             response = problems.respond(request, exc)
         await response(scope, receive, send)
 

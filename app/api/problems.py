@@ -142,6 +142,7 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     errors.NotReady: Kind("not-ready", 503, "The service is not ready"),
     errors.ModelStalled: Kind("model-stalled", 503, "A model hangs"),
     errors.ShuttingDown: Kind("shutting-down", 503, "The service is stopping"),
+    MemoryError: Kind("out-of-memory", 503, "The service is out of memory"),
     errors.DeadlineExceeded: Kind("deadline-exceeded", 504, "The answer took too long"),
 }
 # What a route may answer that takes files, one that reads pictures, and one that runs a model.
@@ -155,7 +156,7 @@ PICTURE: Final = (
     errors.BrokenTable,
     errors.BlankPicture,
 )
-RUN: Final = (errors.NotReady, errors.QueueFull, errors.ShuttingDown, errors.DeadlineExceeded)
+RUN: Final = (errors.NotReady, errors.QueueFull, errors.ShuttingDown, MemoryError, errors.DeadlineExceeded)
 # What Starlette's router raises by itself.
 BY_STATUS: Final[dict[int, Kind]] = {
     404: Kind("not-found", 404, "No such route"),
@@ -166,6 +167,7 @@ NOT_HTTP: Final = Kind("not-http", 400, "This is not HTTP")
 SLOW_HEADER: Final = Kind("slow-header", 408, "The header arrived too slowly")
 HEADER_TOO_LARGE: Final = Kind("header-too-large", 431, "The header is too large")
 INTERNAL: Final = Kind("internal", 500, "The service failed")
+NO_MEMORY: Final = "There was no memory left for this request; try again later."
 # Every route may answer these.
 ANYWHERE: Final = (INTERNAL,)
 
@@ -176,6 +178,8 @@ def problem_of(error: Exception) -> Problem:
     detail = str(error) if kind is not INTERNAL else "An unexpected fault; the service's log has it under the request id."
     if isinstance(error, RequestValidationError):
         detail = _parameters(error)
+    elif isinstance(error, MemoryError):
+        detail = NO_MEMORY
     return problem(kind, detail)
 
 
@@ -231,6 +235,8 @@ def respond(request: Request, error: Exception) -> Response:
     kind = kind_of(error)
     if kind is INTERNAL:  # the answer tells nothing, so the log must
         log.error("unexpected fault", exc_info=error)
+    elif isinstance(error, MemoryError):
+        log.error("out of memory", extra={"remedy": "raise the limit of memory, or lower DIGITS_MAX_IMAGE_PIXELS"})
     request.state.problem = kind.slug
     return response_for(request.scope, problem_of(error), getattr(error, "headers", None))
 
@@ -249,6 +255,7 @@ def install(app: FastAPI) -> None:
         return response_for(request.scope, problem(kind, detail), dict(error.headers or {}))
 
     app.add_exception_handler(errors.DigitsError, on_known_error)
+    app.add_exception_handler(MemoryError, on_known_error)
     app.add_exception_handler(RequestValidationError, on_known_error)
     app.add_exception_handler(HTTPException, on_http_exception)
 

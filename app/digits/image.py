@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, MpoImagePlugin, TiffImagePlugin, WebPImagePlugin
 
 from app.digits import table
 from app.digits.errors import BrokenPicture, EmptyFile, FileTooLarge, TooManyPixels, UnsupportedFormat
@@ -38,6 +38,11 @@ UPRIGHT: Final[dict[int, Callable[[Grey], Grey]]] = {
     7: lambda grey: grey.T[::-1, ::-1],
     8: lambda grey: grey.T[::-1],
 }
+
+# Loaded here: Pillow by itself would load these and forty others when the first file of a format comes, in 0.2 s. Where memory
+# or files are short at that moment, it takes the format for one that it does not have until the process ends.
+PLUGINS: Final = (MpoImagePlugin, TiffImagePlugin, WebPImagePlugin)
+Image.preinit()  # BMP, GIF, JPEG, PNG
 
 # Our own limit is checked against each file's header below, and is far under Pillow's, which is one for the whole
 # process and answers with a warning first.
@@ -100,12 +105,14 @@ class Picture:
 
         Raises:
             BrokenPicture: the file is truncated or damaged.
+            MemoryError: there is none left.
         """
         if isinstance(self._source, np.ndarray):
             return Decoded(self._source, 1, self._source.shape[::-1])
         try:
             return _decoded(self._source)
         except _DAMAGE as exc:
+            _check_memory(self.pixels)
             raise BrokenPicture("The picture is truncated or damaged and cannot be decoded.") from exc
 
 
@@ -150,11 +157,12 @@ def sniff(data: bytes) -> str | None:
 
 
 def _open(data: bytes, file_format: str, limits: Limits) -> Image.Image:
-    if file_format == "WEBP":  # its decoder allocates the canvas as soon as it is opened
-        _check_pixels(*_webp_size(data), limits)
+    width, height = _webp_size(data) if file_format == "WEBP" else (0, 0)
+    _check_pixels(width, height, limits)  # WebP's decoder allocates the canvas as soon as it is opened
     try:
         image = Image.open(io.BytesIO(data), formats=[file_format])
     except _DAMAGE as exc:
+        _check_memory(width * height)
         raise BrokenPicture(f"The file begins like {file_format} but its header is damaged.") from exc
     _check_pixels(image.width, image.height, limits)
     return image
@@ -163,6 +171,15 @@ def _open(data: bytes, file_format: str, limits: Limits) -> Image.Image:
 def _check_pixels(width: int, height: int, limits: Limits) -> None:
     if width * height > limits.max_image_pixels:
         raise TooManyPixels(f"The picture has {width} × {height} pixels; the limit is {limits.max_image_pixels:,}.")
+
+
+def _check_memory(pixels: int) -> None:
+    """Ask for what a picture takes: decoders say the same of damage and of want of memory.
+
+    Raises:
+        MemoryError: it was the latter.
+    """
+    bytearray(4 * pixels)  # zeros, which the system does not make before they are read
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:

@@ -217,7 +217,8 @@ class Workers:
                 self._stop(signal.SIGTERM)
                 return
             pause_s = FIRST_PAUSE_S if served_s > LONGEST_PAUSE_S else min(2 * pause_s, LONGEST_PAUSE_S)
-            log.warning("worker ended", extra={"worker": worker.index, "exit_code": code, "restart_in_s": pause_s})
+            extra = {"worker": worker.index, "exit_code": code, "reason": _reason(code), "restart_in_s": pause_s}
+            log.warning("worker ended", extra=extra)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopped.wait(), pause_s)
 
@@ -242,5 +243,12 @@ class Workers:
 
     def _note_end(self, worker: Worker, code: int) -> None:
         if code not in (0, -signal.SIGTERM):  # the latter was not yet as far as to take signals
-            log.error("worker ended badly", extra={"worker": worker.index, "exit_code": code})
+            log.error("worker ended badly", extra={"worker": worker.index, "exit_code": code, "reason": _reason(code)})
             self._exit_code = 1
+
+
+def _reason(code: int) -> str:
+    """What an exit code says, in words."""
+    if code == -signal.SIGKILL:
+        return "killed: by somebody, or by the kernel for want of memory"
+    return signal.Signals(-code).name if code < 0 else "its own log lines say why"

@@ -30,16 +30,32 @@ ANYTHING_WRONG = [
     "POST /v1/top-k",
     "POST /v1/explain",
     "POST /v1/read",
+    "GET /v1/samples",
+    "POST /v2/models/{name}/infer",
+    "POST /v2/models/{name}/versions/{version}/infer",
+    "POST /v2/repository/index",
 ]  # the others take nothing that could be
 OPERATIONS = [
     *ANYTHING_WRONG,
     "GET /v1/models",
     "GET /v1/models/{name}",
+    "GET /v1/models/{name}/card",
+    "GET /v1/models/{name}/figures/{file}",
     "GET /livez",
     "GET /readyz",
     "GET /health",
     "GET /metrics",
+    "GET /v2",
+    "GET /v2/health/live",
+    "GET /v2/health/ready",
+    "GET /v2/models/{name}",
+    "GET /v2/models/{name}/ready",
+    "GET /v2/models/{name}/versions/{version}",
+    "GET /v2/models/{name}/versions/{version}/ready",
+    "POST /v2/repository/models/{name}/load",
+    "POST /v2/repository/models/{name}/unload",
 ]
+MODEL = {"name": "cnn", "version": "1"}
 for media_type in ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif", "image/tiff", "text/csv"):
     schemathesis.openapi.media_type(media_type, FILES)
 
@@ -63,6 +79,11 @@ def test_openapi_document_is_valid(make_api: MakeApi, settings: dict[str, Any]) 
     OpenAPIV31SpecValidator(make_api(**settings).get("/openapi.json").json()).validate()
 
 
+def test_every_operation_of_the_document_is_tried(api: Api) -> None:
+    paths = api.get("/openapi.json").json()["paths"]
+    assert {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods} == set(OPERATIONS)
+
+
 @pytest.mark.parametrize(
     ("name", "mode"),
     [(name, GenerationMode.POSITIVE) for name in OPERATIONS] + [(name, GenerationMode.NEGATIVE) for name in ANYTHING_WRONG],
@@ -72,8 +93,10 @@ def test_operation_answers_as_documented(schema: BaseSchema, name: str, mode: Ge
     assert operation is not None
 
     @hypothesis.settings(max_examples=15)
-    @hypothesis.given(operation.as_strategy(generation_mode=mode), st.lists(FILES, min_size=1, max_size=3))
-    def answers_as_documented(case: Case[Any], files: list[bytes]) -> None:
+    @hypothesis.given(operation.as_strategy(generation_mode=mode), st.lists(FILES, min_size=1, max_size=3), st.booleans())
+    def answers_as_documented(case: Case[Any], files: list[bytes], is_there: bool) -> None:
+        if is_there:  # schemathesis knows no model
+            case.path_parameters |= {name: value for name, value in MODEL.items() if name in case.path_parameters}
         if case.media_type == "multipart/form-data" and isinstance(case.body, dict) and "files" in case.body:
             case.body = {"files": cast(Any, files)}  # schemathesis knows no picture
         elif case.media_type == "multipart/form-data" and isinstance(case.body, dict) and "file" in case.body:

@@ -66,3 +66,17 @@ def test_stop_under_load_loses_no_request(docker: Docker, compose: Compose, meas
     # A request that the service had read has a line in its log, however it ended.
     logs = logs_of(name)
     assert [request_id for request_id in load.unanswered if request_id in logs] == []
+
+
+def test_flood_of_large_bodies_is_refused_beside_small_ones(docker: Docker, compose: Compose, measured: list[str]) -> None:
+    name = compose.container("digits").name
+    with compose.loaded(SERVICE, *["small"] * 4, *["bytes"] * 16) as load:
+        time.sleep(8)
+    measured.append(f"16 clients with the largest bodies: {load.counts}")
+    assert load.unanswered == []
+    # A slow machine may be late (504, the service's own).
+    assert load.counts.keys() <= {f"{kind} {status}" for kind in ("small", "bytes") for status in (200, 503, 504)}
+    assert load.counts["small 200"]
+    assert load.counts["bytes 503"]
+    wait_until_healthy(docker, name)
+    assert docker("inspect", "--format", "{{.RestartCount}}", name) == "0"

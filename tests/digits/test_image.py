@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +12,7 @@ from PIL import Image, ImageOps
 
 from app.digits import errors
 from app.digits.image import Limits, decode, open_picture, sniff
+from app.settings import PROJECT
 from tests import pictures
 from tests.pictures import LOSSLESS, LOSSY, SEVEN, encoded
 from training.strokes import draw_digit
@@ -197,3 +202,20 @@ def _decode_or_refuse(data: bytes) -> None:
         return
     assert grey.dtype == np.uint8
     assert grey.ndim == 2
+
+
+LATE_IMPORTS = """
+import pathlib, sys
+from app.digits.image import decode
+before = set(sys.modules)
+for file in pathlib.Path(sys.argv[1]).iterdir():
+    decode(file.read_bytes())
+print(*[name for name in set(sys.modules) - before if name.endswith("ImagePlugin")])
+"""
+
+
+def test_decode_loads_no_decoder_late_when_memory_or_files_may_be_short(tmp_path: Path) -> None:
+    for name, data in pictures.FILES.items():
+        (tmp_path / name).write_bytes(data)
+    command = [sys.executable, "-c", LATE_IMPORTS, str(tmp_path)]
+    assert subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.split() == []

@@ -34,6 +34,9 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "reload": lambda folder, scale: models.reload_in_a_flood(folder, seconds=20 * scale, swaps=round(10 * scale) or 1),
     "descriptors": lambda folder, scale: machine.no_file_descriptors(folder, seconds=max(2, 5 * scale)),
     "disk": lambda folder, scale: machine.full_disk(folder, seconds=max(2, 5 * scale)),
+    "memory": lambda folder, scale: machine.no_memory(folder, seconds=max(1, 5 * scale)),
+    "names": lambda folder, scale: machine.no_names(folder, seconds=max(1, 5 * scale)),
+    "clock": lambda folder, scale: machine.clock_jumps(folder, seconds=max(1, 5 * scale)),
     "home": lambda folder, scale: machine.no_home(folder, seconds=max(1, 5 * scale)),
     "fuzz": lambda folder, scale: mutants(folder, inputs=round(100_000 * scale)),
     "soak": lambda folder, scale: soak(folder, requests=round(1_000_000 * scale)),
@@ -48,8 +51,8 @@ def main(
     console = Console(width=WIDTH)
     rows: list[Row] = []
     for name in only or SCENARIOS:
-        if name == "rolling" and shutil.which("nginx") is None:
-            console.print("rolling: left out, nginx is not installed")
+        if missing := _missing(name):
+            console.print(f"{name}: left out, {missing}")
             continue
         with tempfile.TemporaryDirectory(prefix="digits-") as folder:
             found = asyncio.run(_run(SCENARIOS[name], Path(folder), scale))
@@ -57,6 +60,17 @@ def main(
         console.print(table_of(found))
     console.print(table_of(rows))
     sys.exit(any(row.broken or row.late for row in rows))
+
+
+def _missing(name: str) -> str | None:
+    """What a scenario needs and this machine has not got."""
+    if name == "rolling" and shutil.which("nginx") is None:
+        return "nginx is not installed"
+    if name == "names" and not machine.can_hide_names():
+        return "no namespace of mounts can be made here"
+    if name == "clock" and machine.FAKETIME is None:
+        return "libfaketime is not installed"
+    return None
 
 
 async def _run(scenario: Scenario, folder: Path, scale: float) -> list[Row]:

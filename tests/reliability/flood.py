@@ -14,13 +14,15 @@ from tests.reliability.load import Load, memory_mb, p99_ms
 from tests.reliability.rows import Row
 from tests.reliability.service import service
 
+CAPACITY: Final = 200.0
+TIMES: Final = 10.0
 SLOWED: Final = ("tests.reliability.slowed",)
 USUAL_SHARE: Final = 0.7
 RECOVERY_S: Final = 2.0
 PROBE_EVERY_S: Final = 0.05
 
 
-async def flood(folder: Path, *, seconds: float, capacity: float = 200, times: float = 10) -> Row:
+async def flood(folder: Path, *, seconds: float, capacity: float = CAPACITY, times: float = TIMES) -> Row:
     """``times`` as many pictures a second as the slowed session can run, between two times of a usual load.
 
     The queue is as long as 80 ms of work: what a queue holds is what those in it wait.
@@ -33,7 +35,7 @@ async def flood(folder: Path, *, seconds: float, capacity: float = 200, times: f
         await load.send(capacity * USUAL_SHARE, 1)  # warms up
         before = await load.send(capacity * USUAL_SHARE, seconds)
         memory, already = memory_mb(server), len(server.log)
-        probing = asyncio.create_task(_probe(server.url, seconds))
+        probing = asyncio.create_task(probe(server.url, seconds))
         during = await load.send(capacity * times, seconds)
         health = await probing
         refused_ms = _refused_ms(server.log[already:])
@@ -52,14 +54,14 @@ async def flood(folder: Path, *, seconds: float, capacity: float = 200, times: f
         return Row.of(name, [before, during, after], server.log, (memory, after_mb), kept, in_time)
 
 
-async def _probe(url: str, seconds: float) -> list[float]:
-    """Milliseconds of each /livez; infinite for one that failed."""
+async def probe(url: str, seconds: float, path: str = "/livez") -> list[float]:
+    """Milliseconds of each answer to a health check; infinite for one that failed."""
     host, _, port = url.removeprefix("http://").partition(":")
     found = []
     until = time.monotonic() + seconds
     while (started := time.monotonic()) < until:
         reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(b"GET /livez HTTP/1.1\r\nHost: digits\r\nConnection: close\r\n\r\n")
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: digits\r\nConnection: close\r\n\r\n".encode())
         answer = await reader.read()
         writer.close()
         found.append((time.monotonic() - started) * 1000 if b" 200 " in answer[:16] else float("inf"))

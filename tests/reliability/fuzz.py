@@ -6,11 +6,14 @@ import asyncio
 import itertools
 import json
 import random
+import struct
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+import numpy as np
 
 from tests import pictures
 from tests.reliability.load import memory_mb, read_answer
@@ -22,9 +25,12 @@ CLIENTS: Final = 4
 HANG_S: Final = 1.0
 HEAD: Final = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
 FORM: Final = HEAD + pictures.FILES["png"] + b"\r\n" + HEAD + pictures.FILES["csv"] + b"\r\n--b--\r\n"
-TENSOR: Final = {"name": "images", "shape": [1, 1, 28, 28], "datatype": "UINT8", "parameters": {"binary_data_size": 784}}
-BINARY_HEAD: Final = json.dumps({"inputs": [TENSOR]}).encode()
-BINARY: Final = BINARY_HEAD + pictures.SEVEN.tobytes()
+# The protocol's inputs by data type: name, shape, and binary data.
+TENSORS: Final[dict[str, tuple[str, list[int], bytes]]] = {
+    "UINT8": ("images", [1, 1, 28, 28], pictures.SEVEN.tobytes()),
+    "FP32": ("images", [1, 1, 28, 28], (pictures.SEVEN / np.float32(255)).tobytes()),
+    "BYTES": ("encoded_images", [2], b"".join(struct.pack("<I", len(SEEDS[name])) + SEEDS[name] for name in ("png", "csv"))),
+}
 
 
 @dataclass
@@ -47,7 +53,7 @@ async def mutants(folder: Path, *, inputs: int, seed: int = 0) -> Row:
         host, _, port = server.url.removeprefix("http://").partition(":")
         requests, tally = itertools.islice(_requests(random.Random(seed)), inputs), Tally()  # noqa: S311 - no secret
         memory = memory_mb(server)
-        await asyncio.gather(*(_client((host, int(port)), requests, tally) for _ in range(CLIENTS)))
+        await asyncio.gather(*(client((host, int(port)), requests, tally) for _ in range(CLIENTS)))
         for number, request in enumerate(tally.faults + tally.slow):
             Path(f"fuzz-{number}.bin").write_bytes(request)
         after = memory_mb(server)
@@ -70,11 +76,22 @@ def _requests(chance: random.Random) -> Iterator[bytes]:
             case 0:
                 yield _request("/v1/predict", b"multipart/form-data; boundary=b", mutated(FORM, chance))
             case 1:
-                size = b"Inference-Header-Content-Length: %d\r\n" % chance.choice((len(BINARY_HEAD), len(BINARY_HEAD) - 1, 0))
-                yield _request("/v2/models/cnn/infer", b"application/octet-stream", mutated(BINARY, chance), size)
+                body, length = hurt_inference(chance.choice(sorted(TENSORS)), chance)
+                size = b"Inference-Header-Content-Length: %d\r\n" % length
+                yield _request("/v2/models/cnn/infer", b"application/octet-stream", body, size)
             case _:
                 kind = chance.choice((b"image/png", b"image/png", b"text/csv"))
                 yield _request(f"/v1/{route}", kind, mutated(chance.choice(seeds), chance))
+
+
+def hurt_inference(datatype: str, chance: random.Random) -> tuple[bytes, int]:
+    """An inference request and its header's length: its binary data hurt and announced rightly, or all of it hurt."""
+    name, shape, data = TENSORS[datatype]
+    rightly = chance.random() < 0.5
+    data = mutated(data, chance) if rightly else data
+    tensor = {"name": name, "shape": shape, "datatype": datatype, "parameters": {"binary_data_size": len(data)}}
+    head = json.dumps({"inputs": [tensor]}).encode()
+    return (head + data, len(head)) if rightly else (mutated(head + data, chance), len(head) - chance.choice((0, 0, 1)))
 
 
 def _request(path: str, kind: bytes, body: bytes, more: bytes = b"") -> bytes:
@@ -82,7 +99,8 @@ def _request(path: str, kind: bytes, body: bytes, more: bytes = b"") -> bytes:
     return head + kind + b"\r\n" + more + b"\r\n" + body
 
 
-async def _client(address: tuple[str, int], requests: Iterator[bytes], tally: Tally) -> None:
+async def client(address: tuple[str, int], requests: Iterator[bytes], tally: Tally) -> None:
+    """Send them one after the other on one connection, and count what became of them."""
     reader, writer = await asyncio.open_connection(*address)
     for request in requests:
         started = time.monotonic()

@@ -7,7 +7,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,10 +50,14 @@ class Load:
 
     Attributes:
         url: of the service.
+        pictures: of the digits from 0 to 9.
+        request_of: makes a whole request of a picture and an id.
         outcomes: of all requests, in the order of their ends.
     """
 
     url: str
+    pictures: Sequence[bytes] = PICTURES
+    request_of: Callable[[bytes, str], bytes] = field(default_factory=lambda: request_of)
     outcomes: list[Outcome] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -98,14 +102,23 @@ class Load:
         while self._idle:
             self._idle.pop()[1].close()
 
+    def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """A connection that the server has not closed meanwhile; a server may keep idle ones for a few seconds only."""
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return None
+
     async def _request(self, due: float) -> None:
         number = self._random.randrange(len(LABELS))
         request_id = f"load-{self._random.getrandbits(64):016x}"
         status, right = -1, False
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection(*self._address)
-                writer.write(request_of(PICTURES[number], request_id))
+                reader, writer = self._open() or await asyncio.open_connection(*self._address)
+                writer.write(self.request_of(self.pictures[number], request_id))
                 status = 0
                 head, body = await read_answer(reader)
             status = int(head[9:12])
@@ -137,7 +150,8 @@ async def read_answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
 
 
 def _label_of(body: bytes) -> str:
-    return str(json.loads(body)["predictions"][0]["label"])
+    answer = json.loads(body)
+    return str(answer.get("predictions", [answer])[0]["label"])
 
 
 def p99_ms(outcomes: Sequence[Outcome]) -> float:

@@ -117,6 +117,7 @@ async def reload_in_a_flood(folder: Path, *, seconds: float, swaps: int) -> Row:
     fault = folder / "slow"
     fault.write_text("slow 5")
     settings = {"models_dir": str(folder / "models"), "test_fault": str(fault), "max_queued_images": "16"}
+    settings["request_timeout_ms"] = "10000"  # a machine that stands still for two seconds is no fault of a swap's
     with service(folder / "reload.log", module=SLOWED, **settings) as server:
         load = Load(server.url)
         async with load.beside(400):

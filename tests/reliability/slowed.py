@@ -1,7 +1,7 @@
 """``digits serve`` with its model's session slowed or broken as a file says, read before each run.
 
 The file (``DIGITS_TEST_FAULT``) holds one word, and for ``slow`` the milliseconds a picture: ``slow 5``, ``raise``, ``nan``,
-``shape``, ``hang``, ``abort``; empty, it runs as it is.
+``shape``, ``hang``; empty, it runs as it is.
 """
 
 from __future__ import annotations
@@ -46,8 +46,6 @@ class FaultySession:
             case "hang":
                 while self._fault.read_text() == "hang":
                     time.sleep(0.01)
-            case "abort":
-                os.abort()
         return output
 
 

@@ -21,6 +21,8 @@ from tests.server import Server
 CLIENTS: Final = 8
 WARM_SHARE: Final = 0.05
 MOST_GROWTH: Final = 0.05
+# Until the server has seen that the last connections were closed.
+SETTLED_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,12 @@ async def soak(folder: Path, *, requests: int) -> Row:
         kinds = [await _known(server, request) for request in _requests()]
         turns = itertools.cycle(kinds)
         failed = await _ask(server, turns, int(requests * WARM_SHARE))
+        await asyncio.sleep(SETTLED_S)
         memory, files, threads = memory_mb(server), _count(server, "fd"), _count(server, "task")
         failed += await _ask(server, turns, requests - int(requests * WARM_SHARE))
         after = memory_mb(server)
         changed = [kind for kind in kinds if await _asked(server, kind.request) != (kind.status, kind.content)]
+        await asyncio.sleep(SETTLED_S)
         kept = {
             "memory within 5 %": after <= memory * (1 + MOST_GROWTH),
             "no file more": _count(server, "fd") <= files,

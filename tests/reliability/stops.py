@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -50,21 +50,34 @@ async def terminations(folder: Path, *, times: int, seconds: float) -> Row:
     return Row.of(f"SIGTERM under load, {times} times", [outcomes], log, kept={"exit code 0": codes == {0}})
 
 
-async def killed_workers(folder: Path, *, times: int, seconds: float) -> Row:
-    """A worker of two is killed: a client of ours, which retries, misses nothing, and the worker comes back."""
+# How a worker may end, and what the log then has to say.
+ENDS: Final = {
+    "kill -9": (signal.SIGKILL, ("for want of memory",)),
+    "crash": (signal.SIGABRT, ("SIGABRT", "Fatal Python error: Aborted")),
+}
+
+
+async def killed_workers(folder: Path, *, times: int, seconds: float, ends: Sequence[str] = tuple(ENDS)) -> list[Row]:
+    """A worker of two ends at once: a client of ours, which retries, misses nothing, and the worker comes back."""
+    return [await _killed(folder, end, times, seconds) for end in ends]
+
+
+async def _killed(folder: Path, end: str, times: int, seconds: float) -> Row:
+    number, told = ENDS[end]
     with service(folder / "kill.log", workers="2") as server:
         await asyncio.to_thread(server.wait_until, lambda: len(server.workers) == 2)
         with _clients(server.url) as clients:
-            for number in range(times):
+            for place in (time % 2 for time in range(times)):
                 await asyncio.sleep(seconds)
-                killed = server.workers[number % 2]
-                os.kill(killed, signal.SIGKILL)
-                await asyncio.to_thread(server.wait_until, lambda: server.workers[number % 2] != killed)  # noqa: B023
+                killed = server.workers[place]
+                os.kill(killed, number)
+                await asyncio.to_thread(server.wait_until, lambda: server.workers[place] != killed)  # noqa: B023
             await asyncio.sleep(seconds)
         answers = await clients.answers()
-    right = sum(answers)
-    name = f"kill -9 of a worker, {times} times, through DigitsClient"
-    return Row(name, len(answers), len(answers), 0, len(answers) - right, kept={"each came back": True})
+        log = server.log
+    kept = {"each came back": True, "the log says why it ended": all(words in log for words in told)}
+    name = f"{end} of a worker, {times} times, through DigitsClient"
+    return Row(name, len(answers), len(answers), 0, len(answers) - sum(answers), kept=kept)
 
 
 async def rolling_restart(folder: Path, *, seconds: float) -> Row:

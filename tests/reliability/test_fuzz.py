@@ -1,7 +1,8 @@
 """Real files of every format, hurt at random, through each room in this process; over HTTP they are in ``fuzz``.
 
 The long form: ``pytest tests/reliability/test_fuzz.py --hypothesis-profile long``. What broke something has a test beside the
-code that was mended: ``test_crowd`` (a JPEG of empty segments), ``test_uploads`` (a form of parts), ``test_logs`` (libtiff).
+code that was mended: ``test_crowd`` (a JPEG of empty segments), ``test_uploads`` (a form of parts), ``test_logs`` (libtiff),
+``test_image`` (a WebP where memory is short).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from app.api.multipart import parse_multipart
 from app.api.problems import BodyTooLarge, InvalidTensor, MalformedInference, MalformedMultipart, TooManyFiles, TooManyImages
-from app.api.v2.tensors import images_of
+from app.api.v2.tensors import files_of, images_of
 from app.api.v2.wire import split
 from app.digits.errors import BrokenTable, DigitsError
 from app.digits.image import Grey, Limits, decode
@@ -25,7 +26,7 @@ from app.digits.preprocessing import mnist_frame
 from app.digits.segmentation import find_lines
 from app.digits.table import parse
 from tests import pictures
-from tests.reliability.fuzz import BINARY, BINARY_HEAD, FORM
+from tests.reliability.fuzz import FORM, hurt_inference
 from tests.reliability.mutate import SEEDS, mutated
 
 LIMITS = Limits(max_image_pixels=40_000)
@@ -80,9 +81,18 @@ def test_form_hurt_at_random_is_read_or_refused(chance: random.Random) -> None:
         assert parse_multipart(mutated(FORM, chance), b"b", max_files=64)
 
 
-@given(CHANCES, st.sampled_from([len(BINARY_HEAD), None]))
-def test_binary_tensor_hurt_at_random_is_read_or_refused(chance: random.Random, header_length: int | None) -> None:
+@given(CHANCES, st.sampled_from(["UINT8", "FP32"]))
+def test_binary_tensor_hurt_at_random_is_read_or_refused(chance: random.Random, datatype: str) -> None:
     with contextlib.suppress(MalformedInference, InvalidTensor, TooManyImages, BodyTooLarge):
-        request, binary = split(mutated(BINARY, chance), header_length)
+        request, binary = split(*hurt_inference(datatype, chance))
         images = images_of(request.inputs[0], binary, 256)
         assert images.shape[1:] == (1, 28, 28)
+
+
+@given(CHANCES)
+def test_binary_files_hurt_at_random_are_told_apart_or_refused(chance: random.Random) -> None:
+    with contextlib.suppress(MalformedInference, InvalidTensor, TooManyFiles, BodyTooLarge):
+        body, header_length = hurt_inference("BYTES", chance)
+        request, binary = split(body, header_length)
+        files = files_of(request.inputs[0], binary, 64)
+        assert sum(map(len, files)) <= len(body)

@@ -94,6 +94,7 @@ def test_worker_killed_leaves_the_others_serving_and_comes_back(service: Server)
     killed = service.workers[0]
     os.kill(killed, signal.SIGKILL)
     service.wait_until(lambda: "worker ended" in service.log)
+    assert "by the kernel for want of memory" in service.log
     assert [_predict(service) for _ in range(20)] == [200] * 20
     service.wait_until(lambda: service.workers[0] != killed)
     assert set(_models_by_pid(service)) == set(service.workers.values())
