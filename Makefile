@@ -104,6 +104,10 @@ load-test: .venv/dev.stamp ## Load a running service for 10 s from 16 clients
 benchmark-peers: .venv/dev.stamp ## The same work on other servers, as benchmarks/RESULTS.md; needs wrk, installs 2 GB in .venv-peers
 	$(BIN)/python -m benchmarks.peers
 
+.PHONY: benchmark
+benchmark: .venv/dev.stamp ## Measure CPU, latency, start and memory beside the floors, in about three minutes
+	$(BIN)/python -m benchmarks.service
+
 .PHONY: soak
 soak: .venv/dev.stamp ## Floods, faults, fuzz and soak for an hour (SCALE=0.1 for a part), as one table
 	$(BIN)/python -m tests.reliability --scale $(or $(SCALE),1)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
-import uvicorn
 from fastapi import FastAPI, UploadFile
 from pydantic import BaseModel
 
 
 class Answer(BaseModel):
-    """What the page of any framework shows."""
+    """What a tutorial's service answers."""
 
     label: str
     probability: float
@@ -24,7 +21,3 @@ async def predict(files: UploadFile) -> Answer:
     """Read the file and forget it."""
     await files.read()
     return Answer(label="7", probability=0.99)
-
-
-if __name__ == "__main__":
-    uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False)

@@ -10,36 +10,15 @@ from typing import Final
 import httpx
 import numpy as np
 
-from app.digits.preprocessing import mnist_frame
-from benchmarks import wrk
-from benchmarks.contender import ContenderError, Job, Running, running
+from benchmarks.cell import Cell, loaded, pictures
+from benchmarks.contender import ContenderError, running
 from benchmarks.peers.catalogue import Peer
 from benchmarks.peers.work import LABELS, MAX_BATCH, TOP_K, Model, decode
-from training.strokes import as_png, draw_digit
 
 CLIENTS: Final = (1, 16, 64)
 MANY_CLIENTS: Final = 4
 MANY: Final = "64 a request"
-WARM_UP_S: Final = 1.0
 CHECK_TIMEOUT_S: Final = 30.0
-# Others may stop this machine or these processes for a while: a load that took this many times its time is done again.
-STOPPED: Final = 1.3
-ATTEMPTS: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One load of one server.
-
-    Attributes:
-        load: what the clients saw.
-        cpu_ms: of all the server's processes, user and system, for each picture.
-        pictures_per_s: answered.
-    """
-
-    load: wrk.Load
-    cpu_ms: float
-    pictures_per_s: float
 
 
 @dataclass(slots=True)
@@ -57,11 +36,6 @@ class Turn:
     memory_mb: float = float("nan")
 
 
-def pictures() -> list[bytes]:
-    """A PNG file of about 280 bytes for each digit: 28×28, drawn by our own code and framed as MNIST's are."""
-    return [as_png(mnist_frame(draw_digit(label)).image[0]) for label in LABELS]
-
-
 def take_turn(peer: Peer, seconds: float, log: Path) -> Turn:
     """Measure it once; raises ContenderError where it does not start, or answers wrongly."""
     files = pictures()
@@ -70,9 +44,9 @@ def take_turn(peer: Peer, seconds: float, log: Path) -> Turn:
         turn = Turn(server.first_answer_s)
         check(peer, server.url, files)
         for clients in CLIENTS:
-            turn.cells[clients] = _loaded(server, one, clients, seconds)
+            turn.cells[clients] = loaded(server, one, clients, seconds)
         if peer.many:
-            turn.cells[MANY] = _loaded(server, many, MANY_CLIENTS, seconds)
+            turn.cells[MANY] = loaded(server, many, MANY_CLIENTS, seconds)
         turn.memory_mb = sum(server.memory_mb())
     return turn
 
@@ -99,16 +73,3 @@ def _answer(client: httpx.Client, peer: Peer, url: str, batch: Sequence[bytes]) 
 
 def _short(rankings: Iterable[Sequence[str]]) -> bool:
     return any(len(ranking) != TOP_K for ranking in rankings)
-
-
-def _loaded(server: Running, job: Job, clients: int, seconds: float) -> Cell:
-    wrk.load(server.url, job, clients=clients, seconds=WARM_UP_S)
-    for _ in range(ATTEMPTS):
-        before = server.cpu_s()
-        load = wrk.load(server.url, job, clients=clients, seconds=seconds)
-        cpu_s = server.cpu_s() - before
-        done = load.requests - load.errors
-        if done > 0 and load.requests / load.per_s < STOPPED * seconds:
-            pictures_done = done * job.pictures
-            return Cell(load, 1000 * cpu_s / pictures_done, pictures_done * load.per_s / load.requests)
-    raise ContenderError(f"It answered too few requests of {clients} clients, {ATTEMPTS} times.")

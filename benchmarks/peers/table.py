@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from app.digits.threads import available_cpus
+from benchmarks.cell import Cell
 from benchmarks.peers.catalogue import OURS, Peer
 from benchmarks.peers.environments import versions
-from benchmarks.peers.measure import CLIENTS, MANY, Cell, Turn
+from benchmarks.peers.measure import CLIENTS, MANY, Turn
 
 LIBRARIES: Final = ("onnxruntime", "numpy", "pillow")
 NOTHING: Final = "–"

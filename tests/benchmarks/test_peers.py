@@ -10,11 +10,12 @@ import pytest
 from typer import BadParameter
 
 from app.settings import PROJECT
+from benchmarks.cell import Cell, pictures
 from benchmarks.contender import ContenderError
 from benchmarks.peers import environments, table
 from benchmarks.peers.__main__ import chosen
 from benchmarks.peers.catalogue import OURS, PEERS, Peer, read_v2, v2_binary
-from benchmarks.peers.measure import MANY, Cell, Turn, check, pictures
+from benchmarks.peers.measure import MANY, Turn, check
 from benchmarks.peers.work import LABELS, Model, decode
 from benchmarks.wrk import Load
 from tests.server import Server
