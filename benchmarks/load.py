@@ -1,22 +1,28 @@
-"""Closed-loop load test: every client sends its next picture as soon as it has the answer to the last.
+"""Load test. Closed loop: every client sends its next picture as soon as it has the answer to the last.
 
     python -m benchmarks.load --url http://127.0.0.1:8000/v1/predict --clients 16 --seconds 10 samples/7.png
 
-Latency is what a client sees, from sending to the last byte, and counts answers only; errors are counted by kind.
+Open loop, with ``--rate``: pictures are due at random times, so many a second, whatever becomes of those before; clients that
+are all busy send late, and the wait counts. Latency is what a client sees, from when it was to send to the last byte, and
+counts answers only; errors are counted by kind.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import itertools
+import multiprocessing
+import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import httpx
 import numpy as np
@@ -68,7 +74,7 @@ class Report:
         elapsed_s: from the first request to the last answer.
         latencies_ms: of each answer with status 200.
         errors: how often each kind came: status and problem slug, or the exception's class.
-        client_load: share of one core, 0–1, that this process used or waited for.
+        client_load: share of one core, 0–1, that this process used or waited for; of several processes, the busiest's.
     """
 
     clients: int
@@ -93,17 +99,56 @@ class Report:
 
 
 async def measure(
-    url: str, bodies: Sequence[Body], *, clients: int, seconds: float, warm_up_s: float = 0.0, timeout_s: float = 10.0
+    url: str,
+    bodies: Sequence[Body],
+    *,
+    clients: int,
+    seconds: float,
+    rate: float | None = None,
+    warm_up_s: float = 0.0,
+    timeout_s: float = 10.0,
 ) -> Report:
-    """Load ``url`` with ``clients`` connections for ``seconds``, after ``warm_up_s`` that do not count."""
+    """Load ``url`` with ``clients`` connections for ``seconds``, after ``warm_up_s`` that do not count.
+
+    Args:
+        url: where pictures are POSTed.
+        bodies: sent in turn.
+        clients: connections, each with one request at a time.
+        seconds: how long requests are sent.
+        rate: requests that are due in a second; None for as many as are answered.
+        warm_up_s: seconds before.
+        timeout_s: of one request.
+    """
     deck = itertools.cycle(bodies)
     async with _connections(clients, timeout_s) as connections:
         if warm_up_s:
-            await _drive(connections, url, deck, warm_up_s)
+            await _drive(connections, url, deck, _times(warm_up_s, rate))
         busy_s, started = _busy_s(), time.perf_counter()
-        tally = await _drive(connections, url, deck, seconds)
+        tally = await _drive(connections, url, deck, _times(seconds, rate))
         elapsed_s = time.perf_counter() - started
     return Report(clients, elapsed_s, tally.latencies_ms, tally.errors, (_busy_s() - busy_s) / elapsed_s)
+
+
+def measure_in(
+    processes: int, url: str, bodies: Sequence[Body], *, clients: int, rate: float | None, **options: float
+) -> Report:
+    """``measure``, its clients and its rate shared out among processes of their own."""
+    share = None if rate is None else rate / processes
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        counts = [clients // processes + (number < clients % processes) for number in range(processes)]
+        runs = [pool.submit(_measure, url, bodies, clients=count, rate=share, **options) for count in counts]
+        reports = [run.result() for run in runs]
+    return Report(
+        clients,
+        max(report.elapsed_s for report in reports),
+        [latency for report in reports for latency in report.latencies_ms],
+        sum((report.errors for report in reports), Counter()),
+        max(report.client_load for report in reports),
+    )
+
+
+def _measure(url: str, bodies: Sequence[Body], **options: Any) -> Report:
+    return asyncio.run(measure(url, bodies, **options))
 
 
 def check_local(url: str) -> None:
@@ -147,6 +192,8 @@ def main(
     url: Annotated[str, typer.Option(help="Where to POST them.")] = "http://127.0.0.1:8000/v1/predict",
     clients: Annotated[int, typer.Option(min=1, help="Connections, each with one request at a time.")] = 16,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long to measure.")] = 10.0,
+    rate: Annotated[float | None, typer.Option(min=0.1, help="Requests a second, whatever is answered.")] = None,
+    processes: Annotated[int, typer.Option(min=1, help="That the clients are shared out among.")] = 1,
     warm_up: Annotated[float, typer.Option(min=0.0, help="Seconds before that, which do not count.")] = 1.0,
     allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Load another machine than this one.")] = False,
 ) -> None:
@@ -154,15 +201,18 @@ def main(
     if not allow_remote:
         check_local(url)
     bodies = [Body.of_picture(path.name, path.read_bytes()) for path in pictures]
-    report = asyncio.run(measure(url, bodies, clients=clients, seconds=seconds, warm_up_s=warm_up))
+    if processes > clients:
+        raise typer.BadParameter(f"{processes} processes cannot share {clients} clients.")
+    run = _measure if processes == 1 else functools.partial(measure_in, processes)
+    report = run(url, bodies, clients=clients, rate=rate, seconds=seconds, warm_up_s=warm_up)
     console = Console(width=WIDTH)
     console.print(render(report))
     if report.errors:
         console.print(render_errors(report))
     if report.client_load >= CLIENT_LIMIT:
         console.print(
-            f"The clients themselves used or waited for {report.client_load:.0%} of the one core that they can use: "
-            "they are the limit, the service may be faster and its latency lower."
+            f"The clients themselves used or waited for {report.client_load:.0%} of the one core that a process can use: "
+            "they are the limit, the service may be faster and its latency lower. Try more --processes."
         )
     if not report.latencies_ms:
         raise typer.Exit(1)
@@ -175,17 +225,25 @@ def _table(*columns: str) -> Table:
     return table
 
 
-async def _drive(connections: Sequence[httpx.AsyncClient], url: str, deck: Iterator[Body], seconds: float) -> Tally:
+def _times(seconds: float, rate: float | None) -> Iterator[float]:
+    """When requests are due, on ``time.perf_counter``'s clock: now, again and again, or at random times (a Poisson process)."""
+    due = time.perf_counter()
+    end, chance = due + seconds, random.Random()  # noqa: S311 - no secret
+    while (due := time.perf_counter() if rate is None else due + chance.expovariate(rate)) < end:
+        yield due
+
+
+async def _drive(connections: Sequence[httpx.AsyncClient], url: str, deck: Iterator[Body], times: Iterator[float]) -> Tally:
     tally = Tally()
-    end = time.perf_counter() + seconds
     async with asyncio.TaskGroup() as group:
         for connection in connections:
-            group.create_task(_client(connection, url, deck, end, tally))
+            group.create_task(_client(connection, url, deck, times, tally))
     return tally
 
 
-async def _client(connection: httpx.AsyncClient, url: str, deck: Iterator[Body], end: float, tally: Tally) -> None:
-    while (sent := time.perf_counter()) < end:
+async def _client(connection: httpx.AsyncClient, url: str, deck: Iterator[Body], times: Iterator[float], tally: Tally) -> None:
+    for due in times:
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
         body = next(deck)
         try:
             answer = await connection.post(url, content=body.content, headers=body.headers)
@@ -194,7 +252,7 @@ async def _client(connection: httpx.AsyncClient, url: str, deck: Iterator[Body],
             await asyncio.sleep(PAUSE_AFTER_FAULT_S)
             continue
         if answer.status_code == httpx.codes.OK:
-            tally.latencies_ms.append((time.perf_counter() - sent) * 1000)
+            tally.latencies_ms.append((time.perf_counter() - due) * 1000)
         else:
             tally.errors[_kind(answer)] += 1
 

@@ -87,6 +87,20 @@ def test_measure_with_warm_up_leaves_its_answers_out(scripted: ScriptedServer, u
     assert 0 < report.requests < scripted.answered.total()
 
 
+def test_measure_at_a_rate_sends_so_many_and_counts_the_wait(scripted: ScriptedServer, url: str) -> None:
+    report = asyncio.run(load.measure(url, [PICTURE], clients=8, seconds=1.0, rate=100))
+    assert 60 <= report.requests <= 150
+    flooded = asyncio.run(load.measure(url, [PICTURE], clients=1, seconds=0.3, rate=20_000))
+    assert flooded.percentile_ms(99) > 100  # one client cannot send so many: the last were due long ago
+
+
+def test_measure_in_processes_adds_up(scripted: ScriptedServer, url: str) -> None:
+    report = load.measure_in(2, url, [PICTURE], clients=3, rate=None, seconds=0.3)
+    assert report.clients == 3
+    assert report.requests == scripted.answered.total()
+    assert report.errors.total() == scripted.answered[503] + scripted.answered[500]
+
+
 def test_measure_where_nothing_listens_names_the_exception() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound and not listening: refused, and taken by nobody else meanwhile
