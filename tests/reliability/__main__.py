@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from tests.reliability import machine, models, stops
-from tests.reliability.flood import flood
+from tests.reliability.flood import crowd, flood
 from tests.reliability.fuzz import mutants
 from tests.reliability.manners import rudeness
 from tests.reliability.rows import Row, table_of
@@ -25,6 +25,7 @@ Scenario = Callable[[Path, float], Awaitable[Row | list[Row]]]
 WIDTH: Final = 220
 SCENARIOS: Final[dict[str, Scenario]] = {
     "flood": lambda folder, scale: flood(folder, seconds=60 * scale),
+    "crowd": lambda folder, scale: crowd(folder, seconds=60 * scale),
     "rude": lambda folder, scale: rudeness(folder, seconds=max(2, 10 * scale), idle=round(5000 * scale)),
     "sigterm": lambda folder, scale: stops.terminations(folder, times=round(20 * scale) or 1, seconds=2),
     "kill": lambda folder, scale: stops.killed_workers(folder, times=round(5 * scale) or 1, seconds=3),

@@ -125,7 +125,7 @@ async def reload_in_a_flood(folder: Path, *, seconds: float, swaps: int) -> Row:
                 await asyncio.sleep(seconds / swaps)
                 _replace(folder / "models/cnn")
                 server.send(signal.SIGHUP)
-            wanted = f'"model_version": "{read_manifest(folder / "models/cnn")["version"]}"'
+            wanted = f'"model_version":"{read_manifest(folder / "models/cnn")["version"]}"'
             await asyncio.to_thread(server.wait_until, lambda: wanted in server.log)
         load.close()
         return Row.of(f"{swaps} reloads in a flood", [load.outcomes], server.log)

@@ -13,7 +13,7 @@ import pytest
 
 from app.settings import PROJECT
 from tests.reliability import machine, models, rude, stops
-from tests.reliability.flood import flood
+from tests.reliability.flood import crowd, flood
 from tests.reliability.fuzz import mutants
 from tests.reliability.manners import rudeness
 from tests.reliability.rows import Row, table_of
@@ -37,6 +37,10 @@ def _assert_kept(scenario: Coroutine[None, None, Row | list[Row]]) -> None:
 
 def test_flood_refuses_the_surplus_and_loses_nothing(tmp_path: Path) -> None:
     _assert_kept(flood(tmp_path, seconds=2, capacity=50))
+
+
+def test_crowd_at_the_real_model_is_refused_in_part_and_loses_nothing(tmp_path: Path) -> None:
+    _assert_kept(crowd(tmp_path, seconds=2))
 
 
 def test_rude_clients_leave_nothing_behind(tmp_path: Path) -> None:
@@ -71,7 +75,8 @@ def test_reloads_in_a_flood_lose_nothing(tmp_path: Path) -> None:
 def test_clock_that_jumps_is_not_looked_at_by_what_waits() -> None:
     waits = re.compile(r"time\.time\(|datetime\.now|utcnow")
     files = {path for path in (PROJECT / "app").rglob("*.py") if waits.search(path.read_text())}
-    assert files == {PROJECT / "app/client/retries.py"}  # a Retry-After may be a date
+    # A Retry-After may be a date, and a line of the log has one.
+    assert files == {PROJECT / "app/client/retries.py", PROJECT / "app/logs.py"}
 
 
 def test_file_descriptors_gone_are_told_and_come_back(tmp_path: Path) -> None:
