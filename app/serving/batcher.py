@@ -1,9 +1,9 @@
 """Merges what queued while the session was busy, and nothing else: a lone request is dispatched at once.
 
 Whose images a run takes is decided on the event loop; a thread does nothing but run the session (ONNX Runtime releases the GIL
-meanwhile). There is no timer: waiting for company would add latency. But a run takes all that one turn of the loop brought:
-on the machine that ARCHITECTURE's figures are from, 64 clients' pictures cost a third less CPU in runs of many than one by one,
-as the model and the interpreter drive each other out of the cache.
+meanwhile). There is no timer: waiting for company would add latency. But a run takes all that one turn of the loop brought: in
+runs of many a picture costs a third less CPU than alone, as the model and the interpreter drive each other out of the caches
+(benchmarks/README.md).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from app.serving.waiting import Line, Waiting
 
 log = logging.getLogger(__name__)
 
+# Turns of the event loop, each about a millisecond of decoding at most.
 PATIENCE: Final = 4
 
 
@@ -173,15 +174,23 @@ class Batcher:
         if turns < PATIENCE and 0 < len(self._line) < self._max_batch_images and self._more_to_come():
             asyncio.get_running_loop().call_soon(self._dispatch, turns + 1)
             return
-        run = self._line.take(self._max_batch_images, time.monotonic())
+        run = self._line.take(self._max_batch_images, now := time.monotonic())
         self._busy = bool(run)
         if run:
-            with self._ending:
-                self._runs.put(_Batch(run, self._padded(_images(run))))
-                if self._thread is None:
-                    self._start()
+            try:
+                batch = _Batch(run, self._padded(_images(run)))
+            except MemoryError as exc:
+                asyncio.get_running_loop().call_soon(self._finish, run, exc, now, 0.0)
+            else:
+                self._hand_over(batch)
         elif self._closed or self._retired:
             self._runs.put(None)
+
+    def _hand_over(self, batch: _Batch) -> None:
+        with self._ending:
+            self._runs.put(batch)
+            if self._thread is None:
+                self._start()
 
     def _start(self) -> None:
         # A daemon: a run that hangs must not keep the process from ending.

@@ -40,19 +40,22 @@ class Line(Generic[T]):
 
     def __init__(self) -> None:
         self._waiting: deque[Waiting[T]] = deque()
+        self._images = 0
 
     def __len__(self) -> int:
         """Images that wait."""
-        return sum(len(request.images) - request.taken for request in self._waiting.copy())
+        return self._images
 
     def join(self, request: Waiting[T]) -> None:
         """Wait for the first turn, behind all others."""
         self._waiting.append(request)
+        self._images += len(request.images) - request.taken
 
     def leave(self, request: Waiting[T]) -> None:
         """Take the rest of a request's images out, if any wait."""
         if request in self._waiting:
             self._waiting.remove(request)
+            self._images -= len(request.images) - request.taken
 
     def take(self, most: int, now: float) -> dict[Waiting[T], int]:
         """Fill a run: one image of each request in turn, until ``most`` are taken or none waits.
@@ -68,7 +71,9 @@ class Line(Generic[T]):
         while most and self._waiting:
             request = self._waiting.popleft()
             if request.deadline <= now:
+                self._images -= len(request.images) - request.taken
                 continue
+            self._images -= 1
             request.taken += 1
             run[request] = run.get(request, 0) + 1
             most -= 1

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import numpy as np
 import pytest
@@ -277,3 +277,36 @@ def _wait_for_no_thread(name: str) -> None:
     while any(thread.name == name for thread in threading.enumerate()):
         assert time.monotonic() < until, "the thread did not end"
         time.sleep(0.001)
+
+
+class _NoRoomOnce(tuple[int, ...]):
+    """Padding that the first run finds no memory for."""
+
+    full = True
+
+    def __iter__(self) -> Iterator[int]:
+        if self.full:
+            self.full = False
+            raise MemoryError
+        return iter(())
+
+
+async def test_run_that_memory_has_no_room_for_fails_alone(session: FakeSession) -> None:
+    batcher = Batcher(session.run, name="full", max_batch_images=MAX_BATCH_IMAGES, padded_sizes=_NoRoomOnce())
+    with pytest.raises(MemoryError):
+        await _submit(batcher, _images(1))
+    _assert_answers(await _submit(batcher, images := _images(1)), images)
+    await asyncio.to_thread(batcher.close)
+
+
+async def test_run_waits_some_turns_for_what_is_about_to_come(session: FakeSession) -> None:
+    told: list[int] = []
+    awaited = [True]
+    batcher = Batcher(session.run, name="patient", max_batch_images=4, more_to_come=lambda: awaited[0], on_batch=told.append)
+    first = _submit(batcher, _images(1))
+    await asyncio.sleep(0)
+    second = _submit(batcher, _images(1, seed=1))
+    await asyncio.gather(first, second)
+    assert told == [2]
+    await asyncio.wait_for(_submit(batcher, _images(1)), 5)  # not for ever, though nothing comes
+    await asyncio.to_thread(batcher.close)
