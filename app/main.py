@@ -136,9 +136,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     registry = services.registry
     registry.load_default()
+    if app.openapi_url is not None:
+        app.openapi()  # it is kept; whoever asks for it first would make all others wait for 0.1 s
     _start(services.decoders)
     # Daemons: a model whose load hangs must not keep the process from ending.
-    threading.Thread(target=_prepare, args=(app, registry), name="loader", daemon=True).start()
+    threading.Thread(target=registry.load_others, name="loader", daemon=True).start()
     gauges = asyncio.create_task(_keep_gauges(services)) if services.settings.workers > 1 else None
     try:
         yield
@@ -148,13 +150,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             services.set_gauges()  # what was counted since the last time
         await asyncio.to_thread(registry.close)
         services.decoders.shutdown()
-
-
-def _prepare(app: FastAPI, registry: Registry) -> None:
-    """What the first answer need not wait for."""
-    if app.openapi_url is not None:
-        app.openapi()  # it is kept; whoever asks for it first would make all others wait for 0.1 s
-    registry.load_others()
 
 
 def _start(decoders: ThreadPoolExecutor) -> None:

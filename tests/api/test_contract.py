@@ -102,7 +102,7 @@ def test_operation_answers_as_documented(schema: BaseSchema, name: str, mode: Ge
         elif case.media_type == "multipart/form-data" and isinstance(case.body, dict) and "file" in case.body:
             case.body = {"file": cast(Any, files[0])}
         response = case.call()
-        assert response.status_code < 500
+        assert response.status_code < 500 or response.status_code == 504  # a time limit of 1 ms is one
         case.validate_response(
             response, checks=[status_code_conformance, content_type_conformance, response_schema_conformance]
         )

@@ -330,7 +330,7 @@ def test_page_code_for_developers_repeats_what_was_done(page: Page, server: Serv
     for command in (["bash", "-c", f"{curl} --silent --noproxy '*'"], [sys.executable, "-c", python]):
         environment = os.environ | {"NO_PROXY": "127.0.0.1"}
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
-        assert "'label': '7'" in done.stdout.replace('"', "'")
+        assert "'label':'7'" in done.stdout.replace('"', "'").replace(": ", ":")
     assert f"{server.url}/v1/predict?model=cnn" in script
 
 
