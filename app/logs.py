@@ -61,9 +61,9 @@ class JsonHandler(logging.StreamHandler[TextIO]):
         self._json = formatter
 
     def tell(self, level: int, logger: str, message: str, extra: dict[str, object]) -> None:
-        """Write one line."""
+        """Write one line; where it cannot be written it is lost, as ``emit``'s are, and no request with it."""
         line = self._json.line(time.time(), logging.getLevelName(level).lower(), logger, message, extra)
-        with self.lock or contextlib.nullcontext():
+        with contextlib.suppress(OSError), self.lock or contextlib.nullcontext():
             self.stream.write(line + self.terminator)
             self.flush()
 

@@ -71,6 +71,7 @@ async def full_disk(folder: Path, *, seconds: float) -> Row:
         load.close()
         kept = {
             "/readyz 200": server.get("/readyz").status_code == 200,
+            "every request is answered": all(outcome.status == 200 for outcome in outcomes),
             "no byte more was written": len(server.log.encode()) <= 16 * 1024,
         }
         return Row.of("disk full, log lines cannot be written", [outcomes], "", kept=kept)
