@@ -7,6 +7,7 @@ may count, and flush.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterable
 from typing import cast
@@ -24,9 +25,9 @@ class Buffered(MetricWrapperBase):
         for child in cast("dict[str, Buffered]", self._metrics).values():
             child.tell()
 
+    @abstractmethod
     def tell(self) -> None:
         """Hand over what this child noted."""
-        raise NotImplementedError
 
     def _child_samples(self) -> Iterable[Sample]:
         self.tell()

@@ -19,7 +19,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Final
 
-import httpx
 import typer
 from rich import box
 from rich.console import Console
@@ -30,6 +29,7 @@ from app.settings import PROJECT
 from benchmarks import limit, wrk
 from benchmarks.cell import Cell, loaded, pictures
 from benchmarks.contender import Contender, Job, Running, running
+from benchmarks.peers.catalogue import multipart
 from benchmarks.peers.table import machine
 
 MANY: Final = 64
@@ -65,20 +65,14 @@ def jobs() -> dict[str, Job]:
     head = json.dumps({"inputs": [tensor | {"parameters": {"binary_data_size": pixels.size}}]}).encode()
     sizes = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(head))}
     text = json.dumps({"inputs": [tensor | {"data": pixels.ravel().tolist()}]}).encode()
-    infer = "/v2/models/cnn/infer"
+    infer, upload = "/v2/models/cnn/infer", multipart("/v1/predict", "files")
     return {
-        ONE: _multipart(ONE, [png]),
-        BATCH: _multipart(BATCH, [png] * MANY),
+        ONE: upload([png]),
+        BATCH: upload([png] * MANY),
         RAW: Job(RAW, "/v1/predict", png, {"Content-Type": "image/png"}),
         JSON: Job(JSON, infer, text, {"Content-Type": "application/json"}),
         BINARY: Job(BINARY, infer, head + struct.pack(f"{pixels.size}B", *pixels.ravel()), sizes),
     }
-
-
-def _multipart(name: str, files: list[bytes]) -> Job:
-    parts = [("files", (f"{index}.png", data, "image/png")) for index, data in enumerate(files)]
-    request = httpx.Request("POST", "http://any", files=parts)
-    return Job(name, "/v1/predict", request.read(), {"Content-Type": request.headers["content-type"]}, len(files))
 
 
 def contenders() -> list[Contender]:

@@ -8,7 +8,6 @@ would reset the connection, and the client might not read that answer. Answers t
 from __future__ import annotations
 
 import logging
-import secrets
 import sys
 from asyncio import TimerHandle, Transport
 from enum import Enum, auto
@@ -19,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.api.joined import Joined
 from app.api.problems import HEADER_TOO_LARGE, NO_MEMORY, NOT_HTTP, SLOW_HEADER, Kind, kind_of, problem, problem_response
+from app.logs import new_request_id
 from app.metrics import Metrics
 from app.settings import Settings
 
@@ -179,7 +179,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.metrics.refused_requests.labels(kind.slug).inc()
         begun = self._awaited is Part.BODY and not self.pipeline and not self.cycle.response_started
         if begun or self._is_answered():
-            self.transport.write(_bytes_of(problem_response(problem(kind, detail), secrets.token_hex(16))))
+            self.transport.write(_bytes_of(problem_response(problem(kind, detail), new_request_id())))
             self.transport.close()
         else:
             self.shutdown()  # uvicorn's: when the answer is done

@@ -6,7 +6,6 @@ Pure ASGI: ``BaseHTTPMiddleware`` would cost a task group and a stream for each 
 from __future__ import annotations
 
 import logging
-import random
 import re
 import time
 from collections.abc import Iterable
@@ -114,4 +113,4 @@ def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
             return str(value, "ascii")
-    return f"{random.getrandbits(128):032x}"  # no secret, and no system call
+    return logs.new_request_id()

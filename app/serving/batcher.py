@@ -242,8 +242,7 @@ class Batcher:
                 continue
             output = Output(result.logits[rows], result.probabilities[rows])
             request.answered.append(Answer(output, started - request.submitted, inference_s))
-            request.delivered += count
-            if request.delivered == len(request.images):
+            if sum(len(answer.output.probabilities) for answer in request.answered) == len(request.images):
                 request.future.set_result(_joined(request.answered))
         self._on_batch(offset)
 

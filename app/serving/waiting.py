@@ -22,8 +22,7 @@ class Waiting(Generic[T]):
         submitted: when it came, on the same clock.
         future: what the caller waits for.
         taken: images that runs took so far, the first ones first.
-        delivered: images that were answered so far.
-        answered: these answers, each of some images, in their order.
+        answered: the answers so far, each of some images, in their order.
     """
 
     images: Images
@@ -31,7 +30,6 @@ class Waiting(Generic[T]):
     submitted: float
     future: asyncio.Future[T]
     taken: int = 0
-    delivered: int = 0
     answered: list[T] = field(default_factory=list)
 
 

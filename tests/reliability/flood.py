@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
-from tests.reliability.load import PICTURES, Load, memory_mb, p99_ms, read_answer, request_of
+from tests.reliability.load import PICTURES, Load, Outcome, memory_mb, p99_ms, read_answer, request_of
 from tests.reliability.rows import Row
 from tests.reliability.service import service
 from tests.server import Server
@@ -44,26 +47,59 @@ async def crowd(folder: Path, *, seconds: float, times: float = 2.0) -> Row:
 
 
 async def _flooded(server: Server, name: str, seconds: float, capacity: float, times: float) -> Row:
-    load = Load(server.url)
-    await load.send(capacity * USUAL_SHARE, 1)  # warms up
-    before = await load.send(capacity * USUAL_SHARE, seconds)
-    memory, already = memory_mb(server), len(server.log)
-    probing = asyncio.create_task(probe(server.url, seconds))
-    during = await load.send(capacity * times, seconds)
-    health = await probing
-    refused_ms = _refused_ms(server.log[already:])
-    await load.send(capacity * USUAL_SHARE, RECOVERY_S)
-    after = await load.send(capacity * USUAL_SHARE, seconds)
-    load.close()
-    in_time = {
-        f"503 within {np.percentile(refused_ms, 99):.0f} ms at the server": bool(np.percentile(refused_ms, 99) < 100),
-        f"/livez within {max(health):.0f} ms": max(health) < 1000,
-        "p99 of the accepted ≤ 4 ×": p99_ms(during) <= 4 * p99_ms(before),
-        "back to normal after 2 s": p99_ms(after) <= 2 * p99_ms(before),
-    }
-    after_mb = memory_mb(server)
-    kept = {"memory is flat": after_mb < memory * 1.1, "/livez always answers": max(health) < float("inf")}
-    return Row.of(name, [before, during, after], server.log, (memory, after_mb), kept, in_time)
+    load, memory = Load(server.url), functools.partial(memory_mb, server)
+    phases = await Phases.of(load, memory, health_path="/livez", seconds=seconds, capacity=capacity, times=times)
+    slowest = float(np.percentile(_refused_ms(server.log, phases.during), 99))
+    return phases.row(name, server.log, {f"503 within {slowest:.0f} ms at the server": slowest < 100})
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """What came of a flood between two times of a usual load.
+
+    Attributes:
+        before, during, after: of the requests in each.
+        memory_mb: before it and after all.
+        health_path: that was asked during it.
+        health_ms: how long each answer there took.
+    """
+
+    before: list[Outcome]
+    during: list[Outcome]
+    after: list[Outcome]
+    memory_mb: tuple[float, float]
+    health_path: str
+    health_ms: list[float]
+
+    @classmethod
+    async def of(
+        cls, load: Load, memory: Callable[[], float], *, health_path: str, seconds: float, capacity: float, times: float
+    ) -> Self:
+        """Send ``times`` the capacity for so many seconds, and a share of it as long before and after."""
+        usual = capacity * USUAL_SHARE
+        await load.send(usual, 1)  # warms up
+        before = await load.send(usual, seconds)
+        memory_before = memory()
+        probing = asyncio.create_task(_probe(load.url, seconds, health_path))
+        during = await load.send(capacity * times, seconds)
+        health_ms = await probing
+        await load.send(usual, RECOVERY_S)
+        after = await load.send(usual, seconds)
+        load.close()
+        return cls(before, during, after, (memory_before, memory()), health_path, health_ms)
+
+    def row(self, name: str, log: str, in_time: dict[str, bool]) -> Row:
+        """Held against what is promised of every flood, and against ``in_time``."""
+        in_time = in_time | {
+            f"{self.health_path} within {max(self.health_ms):.0f} ms": max(self.health_ms) < 1000,
+            "p99 of the accepted ≤ 4 ×": p99_ms(self.during) <= 4 * p99_ms(self.before),
+            "back to normal after 2 s": p99_ms(self.after) <= 2 * p99_ms(self.before),
+        }
+        kept = {
+            "memory is flat": self.memory_mb[1] < self.memory_mb[0] * 1.1,
+            f"{self.health_path} always answers": max(self.health_ms) < float("inf"),
+        }
+        return Row.of(name, [self.before, self.during, self.after], log, self.memory_mb, kept, in_time)
 
 
 def _queue(capacity: float) -> str:
@@ -89,7 +125,7 @@ async def _capacity(url: str, seconds: float) -> float:
     return sum(await asyncio.gather(*(client() for _ in range(CLIENTS)))) / seconds
 
 
-async def probe(url: str, seconds: float, path: str = "/livez") -> list[float]:
+async def _probe(url: str, seconds: float, path: str) -> list[float]:
     """Milliseconds of each answer to a health check; infinite for one that failed."""
     host, _, port = url.removeprefix("http://").partition(":")
     found = []
@@ -104,7 +140,8 @@ async def probe(url: str, seconds: float, path: str = "/livez") -> list[float]:
     return found
 
 
-def _refused_ms(log: str) -> list[float]:
-    """How long the server took for each 503, by its log."""
+def _refused_ms(log: str, outcomes: Sequence[Outcome]) -> list[float]:
+    """How long the server took for each of these that got a 503, by its log."""
+    refused = {outcome.request_id for outcome in outcomes if outcome.status == 503}
     lines = (json.loads(line) for line in log.splitlines() if '"status":503' in line)
-    return [line["ms"] for line in lines] or [0.0]
+    return [line["ms"] for line in lines if line["request_id"] in refused] or [0.0]

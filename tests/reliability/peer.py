@@ -21,9 +21,9 @@ from app.digits.image import decode
 from app.digits.preprocessing import mnist_frame
 from app.settings import PROJECT
 from benchmarks.contender import Contender, Job, Running, running
-from tests.reliability.flood import CAPACITY, RECOVERY_S, TIMES, USUAL_SHARE, probe
+from tests.reliability.flood import CAPACITY, TIMES, Phases
 from tests.reliability.fuzz import CLIENTS, HANG_S, Tally, client
-from tests.reliability.load import PICTURES, Load, p99_ms
+from tests.reliability.load import PICTURES, Load
 from tests.reliability.mutate import SEEDS, mutated
 from tests.reliability.rows import Row, table_of
 from training.strokes import as_png
@@ -46,26 +46,13 @@ async def flood(python: Path, folder: Path, *, seconds: float, capacity: float =
     """What ``tests.reliability.flood`` does to our service."""
     with litserve(python, 1000 / capacity, folder / "flood.log") as server:
         load = Load(server.url, FRAMES, _request)
-        await load.send(capacity * USUAL_SHARE, 1)
-        before = await load.send(capacity * USUAL_SHARE, seconds)
-        memory = sum(server.memory_mb())
-        probing = asyncio.create_task(probe(server.url, seconds, path="/health"))
-        during = await load.send(capacity * times, seconds)
-        health = await probing
-        await load.send(capacity * USUAL_SHARE, RECOVERY_S)
-        after = await load.send(capacity * USUAL_SHARE, seconds)
-        load.close()
-        after_mb = sum(server.memory_mb())
-    in_time = {
-        f"/health within {max(health):.0f} ms": max(health) < 1000,
-        "p99 of the accepted ≤ 4 ×": p99_ms(during) <= 4 * p99_ms(before),
-        "back to normal after 2 s": p99_ms(after) <= 2 * p99_ms(before),
-    }
-    kept = {"memory is flat": after_mb < memory * 1.1, "/health always answers": max(health) < float("inf")}
-    outcomes = [*before, *during, *after]
-    every_id = " ".join(f'"{outcome.request_id}"' for outcome in outcomes)  # its log has none: what was sent counts as read
-    name = f"LitServe: flood, {times:g} × what the slowed model can do"
-    return Row.of(name, [before, during, after], every_id, (memory, after_mb), kept, in_time)
+        phases = await Phases.of(
+            load, lambda: sum(server.memory_mb()), health_path="/health", seconds=seconds, capacity=capacity, times=times
+        )
+    every_id = " ".join(
+        f'"{outcome.request_id}"' for outcome in load.outcomes
+    )  # its log has none: what was sent counts as read
+    return phases.row(f"LitServe: flood, {times:g} × what the slowed model can do", every_id, {})
 
 
 async def mutants(python: Path, folder: Path, *, inputs: int) -> Row:
