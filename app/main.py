@@ -17,6 +17,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app import __version__, tracing
 from app.api import direct, docs, explain, guard, health, middleware, models, page, predict, problems, read, samples, security
+from app.api.layered import Layered
 from app.api.v2 import routes as v2
 from app.digits.classifier import DigitClassifier
 from app.metrics import Metrics
@@ -59,7 +60,7 @@ def create_app(settings: Settings | None = None, *, load: Loader | None = None) 
     settings = settings or Settings()
     telemetry, tracer = tracing.configured()
     services = _services(settings, load, tracer)
-    app = FastAPI(
+    app = Layered(
         title="Digits",
         version=__version__,
         description=DESCRIPTION,

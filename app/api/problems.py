@@ -254,10 +254,14 @@ def install(app: FastAPI) -> None:
         detail = f"{request.method} {request.url.path[:200]}: {error.detail}"
         return response_for(request.scope, problem(kind, detail), dict(error.headers or {}))
 
+    async def on_fault(request: Request, error: Exception) -> Response:
+        return response_for(request.scope, problem_of(error))  # it is raised again, and logged by the outermost layer
+
     app.add_exception_handler(errors.DigitsError, on_known_error)
     app.add_exception_handler(MemoryError, on_known_error)
     app.add_exception_handler(RequestValidationError, on_known_error)
     app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(Exception, on_fault)
 
 
 def _with_retry(document: Problem, headers: dict[str, str] | None) -> dict[str, str]:
