@@ -10,8 +10,6 @@ from typing import Annotated, Final, Literal
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.table import Table
 
 from app import logs
 from app.digits import manifest as manifests
@@ -133,6 +131,9 @@ def many(
 @app.command()
 def models() -> None:
     """List the models that are there, with what their cards say."""
+    from rich.console import Console  # only this command draws a table
+    from rich.table import Table
+
     folder = Settings().models_dir
     table = Table("model", "version", "test accuracy", "multiply-adds", "bytes", "sha256")
     for path in sorted(folder.glob(f"[!.]*/{manifests.MANIFEST_FILE}")):

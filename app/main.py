@@ -8,7 +8,7 @@ import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
 from opentelemetry.trace import Tracer
@@ -24,11 +24,13 @@ from app.metrics import Metrics
 from app.services import Services
 from app.serving.admission import Room
 from app.serving.drift import DriftCollector
-from app.serving.quota import ClientQuota, parse_quota, share_of
 from app.serving.registry import Loader, Registry
 from app.serving.samples import Samples
 from app.serving.turns import Turns
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.serving.quota import ClientQuota
 
 # Two decodes of 25 megapixels take about 200 MB together; a third waits.
 LARGE_DECODES: Final = 2
@@ -86,7 +88,7 @@ def create_app(settings: Settings | None = None, *, load: Loader | None = None) 
 def _wrap(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """Add the middleware, the innermost first; what is not set costs nothing."""
     access = guard.Access(settings)
-    quota = ClientQuota(share_of(parse_quota(settings.rate_limit), settings.workers)) if settings.rate_limit else None
+    quota = _quota(settings)
     if app.state.services.tracer is None:  # FastAPI's own instrumentation wants to see every route
         app.add_middleware(direct.Direct, endpoints=predict.DIRECT)
     if access.hashes or quota:
@@ -103,6 +105,14 @@ def _wrap(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     app.add_middleware(middleware.RequestContext, metrics=metrics)
     if settings.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
+
+
+def _quota(settings: Settings) -> ClientQuota | None:
+    if not settings.rate_limit:
+        return None
+    from app.serving.quota import ClientQuota, parse_quota, share_of  # its library takes 0.05 s to import
+
+    return ClientQuota(share_of(parse_quota(settings.rate_limit), settings.workers))
 
 
 def _services(settings: Settings, load: Loader | None, tracer: Tracer | None) -> Services:

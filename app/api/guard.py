@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Collection
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api import keys, problems
-from app.serving.quota import ClientQuota, address_of
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.serving.quota import ClientQuota
 
 # An orchestrator has no key, and must never be told to wait.
 PROBES: Final = frozenset({"/livez", "/readyz", "/health", "/v2/health/live", "/v2/health/ready"})
 OPEN: Final = PROBES | {"/", "/docs", "/openapi.json"}
 OPEN_FOLDER: Final = "/assets/"
 METRICS: Final = "/metrics"
+# A subscriber gets a /64 at least (RFC 6177), and may use every address of it.
+IPV6_PREFIX: Final = 64
 
 
 class Access:
@@ -75,3 +80,13 @@ def client_of(scope: Scope) -> str:
     """The client's address; behind trusted proxies, what they say (``DIGITS_TRUSTED_PROXIES``)."""
     client = scope.get("client")
     return client[0] if client else "unknown"
+
+
+def address_of(host: str) -> str:
+    """Whom an address counts for: itself, or the network of an IPv6 address, whose holder has 2⁶⁴ of them."""
+    if ":" not in host:
+        return host
+    try:
+        return str(ipaddress.IPv6Network((host.partition("%")[0], IPV6_PREFIX), strict=False))
+    except ValueError:  # a proxy's own word
+        return host

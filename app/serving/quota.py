@@ -5,7 +5,6 @@ A client may send its whole quota at once; then it is refilled evenly.
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import replace
 from typing import Final
 
@@ -15,8 +14,6 @@ from throttled.rate_limiter.quota_parser import parse
 
 # About 300 bytes each: 20 MB when somebody asks from everywhere.
 MAX_CLIENTS: Final = 65_536
-# A subscriber gets a /64 at least (RFC 6177), and may use every address of it.
-IPV6_PREFIX: Final = 64
 
 
 class ClientQuota:
@@ -52,13 +49,3 @@ def share_of(quota: Quota, workers: int) -> Quota:
     """One worker's share. The period grows instead of the count shrinking, so that 1/second has a quarter, too."""
     rate = Rate(period=quota.rate.period * workers, limit=quota.rate.limit)
     return replace(quota, rate=rate, burst=max(1, quota.burst // workers))
-
-
-def address_of(host: str) -> str:
-    """Whom an address counts for: itself, or the network of an IPv6 address, whose holder has 2⁶⁴ of them."""
-    if ":" not in host:
-        return host
-    try:
-        return str(ipaddress.IPv6Network((host.partition("%")[0], IPV6_PREFIX), strict=False))
-    except ValueError:  # a proxy's own word
-        return host

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.api.guard import address_of
 from app.api.keys import holder
 from app.logs import JsonFormatter
 from tests import pictures
@@ -213,3 +214,17 @@ def test_cors_other_origin_may_not(make_api: MakeApi) -> None:
     stranger = {"origin": "https://evil.example"}
     assert "access-control-allow-origin" not in _ask(api, stranger).headers
     assert api.request("OPTIONS", "/v1/predict", headers=PREFLIGHT | stranger).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("host", "counted"),
+    [
+        ("10.0.0.1", "10.0.0.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("a:b", "a:b"),
+    ],
+)
+def test_address_of_ipv6_is_its_network(host: str, counted: str) -> None:
+    assert address_of(host) == counted

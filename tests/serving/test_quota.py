@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from app.serving import quota
-from app.serving.quota import ClientQuota, address_of, parse_quota, share_of
+from app.serving.quota import ClientQuota, parse_quota, share_of
 
 
 def test_client_quota_spent_says_when_to_try_again() -> None:
@@ -58,17 +58,3 @@ def test_share_of_workers_sums_to_the_whole(text: str, workers: int, per_second:
 
 def test_share_of_one_worker_is_all_of_it() -> None:
     assert share_of(parse_quota("7/minute burst 3"), 1) == parse_quota("7/minute burst 3")
-
-
-@pytest.mark.parametrize(
-    ("host", "counted"),
-    [
-        ("10.0.0.1", "10.0.0.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("a:b", "a:b"),
-    ],
-)
-def test_address_of_ipv6_is_its_network(host: str, counted: str) -> None:
-    assert address_of(host) == counted
