@@ -35,7 +35,7 @@ from benchmarks.peers.table import machine
 MANY: Final = 64
 WIDTH: Final = 150
 IMPORTS: Final = "import onnxruntime, numpy, PIL.Image, fastapi"
-OURS, ALONE = "Digits, 2 processes", "Digits, 1 process"
+OURS, ALONE, UNGUARDED = "Digits, 2 processes", "Digits, 1 process", "Digits, 1 process, no guards"
 BARE, UPLOAD, MINIMAL = "bare ASGI, a constant", "FastAPI UploadFile, a constant", "minimal ASGI with the model"
 ONE, RAW, JSON, BINARY, BATCH = "multipart", "image/png", "v2 JSON tensor", "v2 binary tensor", f"multipart, {MANY} pictures"
 # What is measured: server, request, clients.
@@ -48,6 +48,7 @@ CELLS: Final = (
     (OURS, JSON, 64),
     (OURS, BINARY, 64),
     (ALONE, ONE, 64),
+    (UNGUARDED, ONE, 64),
     (MINIMAL, ONE, 1),
     (MINIMAL, ONE, 64),
     (UPLOAD, ONE, 1),
@@ -85,6 +86,7 @@ def contenders() -> list[Contender]:
     return [
         Contender(OURS, serve, settings | {"DIGITS_WORKERS": "2"}, PROJECT),
         Contender(ALONE, serve, settings, PROJECT),
+        Contender(UNGUARDED, (sys.executable, "-m", "benchmarks.floors.unguarded"), settings, PROJECT),
         *(Contender(name, (*uvicorn, f"benchmarks.floors.{file}:app"), folder=PROJECT) for name, file in floors.items()),
     ]
 
@@ -161,6 +163,7 @@ def ratios(cells: Mapping[Key, list[Cell]], lowest: float, parts: limit.Parts) -
         "CPU of an upload at 64 clients over the minimal server's": cpu(OURS, ONE, 64) / cpu(MINIMAL, ONE, 64),
         f"CPU of a picture among {MANY} over model and decoding": cpu(OURS, BATCH, 4) / (parts.model + parts.decoding),
         "CPU of image/png over multipart": cpu(OURS, RAW, 64) / cpu(OURS, ONE, 64),
+        "CPU of an upload at 64 clients with all guards over without them": cpu(ALONE, ONE, 64) / cpu(UNGUARDED, ONE, 64),
         "throughput of two processes over one": answered(OURS) / answered(ALONE),
     }
 
