@@ -6,6 +6,7 @@ import faulthandler
 import json
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Final, Literal
 
 import typer
@@ -41,10 +42,8 @@ def serve() -> None:
     """Serve HTTP on DIGITS_HOST:DIGITS_PORT, with DIGITS_WORKERS processes."""
     settings = _settings_with_logs()
     if settings.workers == 1:
-        from app import server  # only the commands that serve need the server
-
         _capture_stderr()
-        server.serve(settings)
+        _server().serve(settings)
     else:
         from app.serving.workers import Workers
 
@@ -54,11 +53,9 @@ def serve() -> None:
 @app.command(hidden=True)
 def worker(index: int, port_holder: int) -> None:
     """Serve as one of several processes; `serve` starts them."""
-    from app import server
-
     settings = _settings_with_logs()
     _capture_stderr()
-    server.work(settings, index, port_holder)
+    _server().work(settings, index, port_holder)
 
 
 @app.command()
@@ -166,6 +163,15 @@ def _settings_with_logs() -> Settings:
     settings = Settings()
     logs.configure(settings.log_format, settings.log_level, with_pid=settings.workers > 1)
     return settings
+
+
+def _server() -> ModuleType:
+    """``app.server``, which only the commands that serve need."""
+    # To say that it does not take models of pydantic 1, FastAPI would import all of pydantic 1: a tenth of the start.
+    sys.modules.setdefault("pydantic.v1", None)  # type: ignore[arg-type]
+    from app import server
+
+    return server
 
 
 def _capture_stderr() -> None:
