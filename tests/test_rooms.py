@@ -40,6 +40,7 @@ TORCH = {"torch", "torchvision", "training"}
         ("app.cli", "typer", TORCH | WEB | {"pyarrow", "boto3"}),
         ("app.client", "httpx", TORCH | WEB | {"numpy", "onnxruntime", "PIL", "prometheus_client", "app.serving", "app.main"}),
         ("app", "app.main", TORCH),
+        ("app.main", "app.main", TORCH | {"throttled", "rich"}),
         pytest.param(
             "training",
             "torch",
