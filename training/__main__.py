@@ -12,12 +12,11 @@ import torch
 import typer
 from rich.console import Console
 from rich.table import Table
-from torch.nn import functional as F
 
 from app.digits.errors import DigitsError
 from app.digits.manifest import MANIFEST_FILE, Metrics
 from training import evaluate as evaluation
-from training.calibrate import expected_calibration_error, fit_temperature
+from training.calibrate import fit_margins, fit_temperature
 from training.data import SplitName
 from training.datasets import BY_NAME, MNIST_NAME, dataset_of, open_dataset
 from training.errors import TrainingError
@@ -31,9 +30,9 @@ from training.quantize import METHODS, Comparison
 from training.recipe import Recipe
 from training.recipes import check_model_name, model_name, named_recipe
 from training.reference import write_reference
+from training.remeasure import Splits
 from training.report.commands import app as report_commands
 from training.runs import RunFolder
-from training.ship import Splits
 from training.ship import recalibrate as recalibrate_model
 from training.ship import ship as ship_runs
 from training.train import train as train_run
@@ -108,17 +107,14 @@ def train(
 
 @app.command()
 def calibrate(run: RunArgument, data: DataOption = None, data_dir: DataDirOption = None) -> None:
-    """Fit the temperature on validation."""
+    """Fit on validation how logits become probabilities."""
     folder = RunFolder(run)
     record = folder.load_record()
     split = dataset_of(record.data, data, root=data_dir).split("validation")
-    logits = predict(trained_network(record, folder), split, torch.device("cpu"))
-    temperature = fit_temperature(logits.numpy(), split.labels)
-    folder.save_record(record.model_copy(update={"temperature": temperature}))
-    before, after = (
-        expected_calibration_error(F.softmax(logits / divisor, dim=1).numpy(), split.labels) for divisor in (1.0, temperature)
-    )
-    console.print(f"Temperature {temperature:.4f}; ECE on validation {before:.2%} before, {after:.2%} after.")
+    logits = predict(trained_network(record, folder), split, torch.device("cpu")).numpy()
+    temperature, margins = fit_temperature(logits, split.labels), fit_margins(logits, split.labels)
+    folder.save_record(record.model_copy(update={"temperature": temperature, "margins": margins}))
+    console.print(f"Temperature {temperature:.4f}" + (f"; margins: {margins}" if margins else ""))
 
 
 @app.command()

@@ -43,7 +43,7 @@ validation.
 - Network `{arch}`, {epochs} epochs, batch size {batch_size}; every hyperparameter is in `run.json`, the curves in
   `history.csv`.
 - Commit `{commit}`, torch {torch}, on {device}.
-- Temperature {temperature:.4f}, fitted on validation, inside the graph. Over {parity_n} pictures torch and ONNX Runtime
+- {calibration}, fitted on validation, inside the graph. Over {parity_n} pictures torch and ONNX Runtime
   differ by at most {parity:.1e} in any logit.
 - Make it again: `{command}`
 
@@ -148,7 +148,7 @@ def render(manifest: ModelManifest, record: RunRecord, seeds: Sequence[int], ece
         commit=record.git_commit,
         torch=record.versions["torch"],
         device=record.device,
-        temperature=manifest.temperature,
+        calibration=_calibration(manifest),
         parity=manifest.parity.max_abs_logit_diff,
         parity_n=manifest.parity.n,
         command=_command(manifest, record, seeds),
@@ -207,6 +207,13 @@ def _purpose(manifest: ModelManifest, record: RunRecord) -> str:
     if record.data.is_digits:
         return DIGITS
     return f"Tells {len(manifest.labels)} classes apart in a 28×28 grey picture: {', '.join(manifest.labels)}."
+
+
+def _calibration(manifest: ModelManifest) -> str:
+    if manifest.margins is None:
+        return f"Temperature {manifest.temperature:.4f}"
+    unit, power = manifest.margins.unit, manifest.margins.power
+    return f"Probabilities are the softmax of -(margin under the best logit / {unit:.4f})^{power:.4f}"
 
 
 def _command(manifest: ModelManifest, record: RunRecord, seeds: Sequence[int]) -> str:

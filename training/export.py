@@ -22,6 +22,7 @@ from training.data import Split
 from training.errors import TrainingError
 from training.runs import RunFolder, RunRecord, now
 from training.strokes import GLYPHS, as_png, draw_digit
+from training.tail import write_tail
 from training.train import trained_network
 
 OPSET = 20
@@ -67,6 +68,8 @@ def export(run: RunFolder, validation: Split) -> Path:
     (folder / "golden").mkdir(parents=True, exist_ok=True)
     graph = InferenceGraph(trained_network(record, run), record.temperature).eval()
     write_graph(graph, folder / manifests.MODEL_FILE)
+    if record.margins is not None:
+        write_tail(folder / manifests.MODEL_FILE, record.temperature, record.margins)
     parity = check_parity(graph, folder / manifests.MODEL_FILE, validation.images)
     record = record.model_copy(update={"parity": parity})
     write_manifest(folder, _manifest(record, folder, graph.network))
@@ -140,6 +143,7 @@ def _manifest(record: RunRecord, folder: Path, network: nn.Module) -> ModelManif
         labels=record.data.labels,
         preprocessing=record.data.preprocessing,
         temperature=record.temperature,
+        margins=record.margins,
         parity=record.parity,
         golden=golden_cases(folder, golden_files, record.data.preprocessing),
         metrics={},

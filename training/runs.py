@@ -20,7 +20,7 @@ import torch
 import torchvision
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.digits.manifest import Metrics, Parity
+from app.digits.manifest import Margins, Metrics, Parity
 from training.datasets import Origin
 from training.errors import TrainingError
 from training.recipe import Recipe
@@ -64,6 +64,7 @@ class RunRecord(BaseModel):
     subset: int | None = None
     history: list[Epoch] = []
     temperature: float | None = None
+    margins: Margins | None = None
     parity: Parity | None = None
     metrics: dict[str, Metrics] = {}
 

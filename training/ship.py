@@ -10,20 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.digits import manifest as manifests
-from app.digits.classifier import DigitClassifier
 from app.digits.manifest import Metrics, ModelManifest, Seeds
-from training.abstain import with_abstention
 from training.answers import answers_to
 from training.calibrate import expected_ece_if_calibrated
-from training.card import render
-from training.data import Split, SplitName
+from training.data import Split
 from training.errors import TrainingError
 from training.evaluate import metrics_of
 from training.export import load_checked, write_manifest
-from training.reference import reference_of
+from training.remeasure import Splits, calibration_of, measure, refit, write_card
 from training.runs import RunFolder, RunRecord
-
-Splits = dict[SplitName, Split]
 
 
 @dataclass(frozen=True)
@@ -63,24 +58,21 @@ def ship(runs: Sequence[RunFolder], splits: Splits, models: Path) -> Path:
 
 
 def recalibrate(target: Path, splits: Splits) -> None:
-    """Fit a shipped model's thresholds and reference anew, and write its card; its graph and its metrics stay.
+    """Fit a shipped model's probabilities, thresholds and reference anew, measure it and write its card; its logits stay.
 
     Args:
         target: ``models/<name>``; the folder itself is all that is needed of its run.
-        splits: validation and test.
+        splits: train, validation and test.
 
     Raises:
         TrainingError: the folder has lost its run.json.
         ModelError: it cannot be served.
     """
-    classifier = load_checked(target)
-    record = RunFolder(target).load_record()
+    manifest = load_checked(target).manifest
     with replacing(target, target) as partial:
-        changes = calibration_of(classifier, splits["validation"]) | {"version": next_version(target)}
-        manifest = classifier.manifest.model_copy(update=changes)
-        write_manifest(partial, manifest)
-        floor = expected_ece_if_calibrated(answers_to(classifier, splits["test"]).probabilities)
-        write_card(partial, manifest, record, floor)
+        write_manifest(partial, manifest.model_copy(update={"version": next_version(target)}))
+        refit(partial, splits["validation"])
+        measure(partial, splits)
 
 
 def _check_same_recipe(records: Sequence[RunRecord]) -> None:
@@ -120,15 +112,6 @@ def _final_manifest(best: Candidate, candidates: Sequence[Candidate], validation
     return manifest.model_copy(update={"version": version, "metrics": best.record.metrics, "seeds": seeds} | changes)
 
 
-def calibration_of(classifier: DigitClassifier, validation: Split) -> dict[str, object]:
-    """The manifest's fields that say what validation looks like to the model, the reference as it abstains.
-
-    What was measured with other thresholds goes: ``python -m training card`` measures it anew.
-    """
-    able = with_abstention(classifier, validation)
-    return {"abstention": able.manifest.abstention, "reference": reference_of(able, validation), "robustness": None}
-
-
 def next_version(target: Path) -> str:
     """One more than the version that is there."""
     return str(int(manifests.read(target).version) + 1) if (target / manifests.MANIFEST_FILE).is_file() else "1"
@@ -140,12 +123,6 @@ def _write_records(folder: Path, best: Candidate, candidates: Sequence[Candidate
     (folder / "seeds").mkdir()
     for candidate in candidates:
         shutil.copyfile(candidate.run.path / "run.json", folder / "seeds" / f"{candidate.record.seed}.json")
-
-
-def write_card(folder: Path, manifest: ModelManifest, record: RunRecord, ece_floor: float) -> None:
-    """Write a model folder's card."""
-    seeds = sorted(int(path.stem) for path in (folder / "seeds").glob("*.json"))
-    (folder / "MODEL_CARD.md").write_text(render(manifest, record, seeds, ece_floor), encoding="utf-8")
 
 
 @contextmanager

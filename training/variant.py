@@ -9,16 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from app.digits import manifest as manifests
-from app.digits.manifest import ModelManifest, Parity
+from app.digits.manifest import Parity
 from app.digits.session import OrtSession
-from training.answers import answers_to
-from training.calibrate import expected_ece_if_calibrated
 from training.data import Split
-from training.evaluate import metrics_of
-from training.export import golden_cases, load_checked, write_manifest
+from training.export import load_checked, write_manifest
 from training.quantize import Comparison, compare, quantize
-from training.runs import RunFolder
-from training.ship import Splits, calibration_of, next_version, replacing, write_card
+from training.remeasure import Splits, measure, refit, refreshed
+from training.ship import next_version, replacing
 
 SUFFIX = "-int8"
 
@@ -57,20 +54,12 @@ def place_beside(source: Path, graph: Path, splits: Splits) -> Path:
         for name in ("seeds", "figures"):  # they are the original's
             shutil.rmtree(partial / name, ignore_errors=True)
         changes = {"name": target.name, "version": next_version(target), "seeds": None}
-        manifest = _refreshed(partial, original.model_copy(update=changes))
+        manifest = refreshed(partial, original.model_copy(update=changes))
         manifest = manifest.model_copy(update={"parity": _difference(source, partial, splits["validation"])})
         write_manifest(partial, manifest)
-        _measure(partial, splits, made_from=f"`models/{source.name}` version {original.version}")
+        refit(partial, splits["validation"])
+        measure(partial, splits, quantized_from=f"`models/{source.name}` version {original.version}")
     return target
-
-
-def _refreshed(folder: Path, manifest: ModelManifest) -> ModelManifest:
-    """The manifest with the digest, size and golden answers of the graph that is there now."""
-    files = manifest.files | {manifests.MODEL_FILE: manifests.sha256_of(folder / manifests.MODEL_FILE)}
-    golden = {case.file: (folder / case.file).read_bytes() for case in manifest.golden}
-    cost = manifest.cost.model_copy(update={"bytes": (folder / manifests.MODEL_FILE).stat().st_size})
-    changes = {"files": files, "cost": cost, "golden": golden_cases(folder, golden, manifest.preprocessing)}
-    return manifest.model_copy(update=changes)
 
 
 def _difference(one: Path, other: Path, split: Split) -> Parity:
@@ -78,16 +67,3 @@ def _difference(one: Path, other: Path, split: Split) -> Parity:
     sessions = [OrtSession(folder / manifests.MODEL_FILE, provider="cpu") for folder in (one, other)]
     before, after = (session.run(split.images[:, None]).logits for session in sessions)
     return Parity(max_abs_logit_diff=float(np.abs(before - after).max()), n=len(split))
-
-
-def _measure(folder: Path, splits: Splits, *, made_from: str) -> None:
-    """Write metrics, thresholds, reference and card of a folder that can be served."""
-    classifier = load_checked(folder)
-    answers = {name: answers_to(classifier, split) for name, split in splits.items()}
-    metrics = {str(name): metrics_of(found) for name, found in answers.items()}
-    manifest = classifier.manifest.model_copy(update={"metrics": metrics} | calibration_of(classifier, splits["validation"]))
-    write_manifest(folder, manifest)
-    run = RunFolder(folder)
-    record = run.load_record().model_copy(update={"metrics": metrics, "quantized_from": made_from})
-    run.save_record(record)
-    write_card(folder, manifest, record, expected_ece_if_calibrated(answers["test"].probabilities))

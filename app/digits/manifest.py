@@ -73,6 +73,16 @@ class Parity(_Part):
     n: int
 
 
+class Margins(_Part):
+    """How the graph makes probabilities where one temperature does not: the softmax of -(margin / unit) ** power.
+
+    A logit's margin is how far it lies under the best one, so the ranking stays.
+    """
+
+    unit: float = Field(gt=0)
+    power: float = Field(gt=0)
+
+
 class GoldenCase(_Part):
     """A picture that our own code drew, and the probabilities (C,) that the model gave when it was shipped."""
 
@@ -219,7 +229,8 @@ class ModelManifest(_Part):
     outputs: tuple[str, ...]
     labels: tuple[str, ...] = Field(min_length=2)
     preprocessing: Preprocessing
-    temperature: float = Field(gt=0, description="For people: the graph applies it itself.")
+    temperature: float = Field(gt=0, description="For people: the graph applies it itself, or ``margins`` in its place.")
+    margins: Margins | None = None
     parity: Parity
     golden: tuple[GoldenCase, ...] = Field(min_length=1)
     metrics: dict[Literal["train", "validation", "test"], Metrics]

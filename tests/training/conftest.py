@@ -13,8 +13,9 @@ from training.data import SplitName, data_dir
 from training.datasets import open_dataset
 from training.export import export
 from training.recipe import Recipe
+from training.remeasure import Splits
 from training.runs import RunFolder
-from training.ship import Splits, ship
+from training.ship import ship
 from training.train import train, trained_network
 from training.trainer import Data, predict
 

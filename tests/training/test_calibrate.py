@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from training.calibrate import expected_calibration_error, expected_ece_if_calibrated, fit_temperature, wilson_interval
+from training.calibrate import (
+    expected_calibration_error,
+    expected_ece_if_calibrated,
+    fit_margins,
+    fit_temperature,
+    wilson_interval,
+)
 
 RANDOM = np.random.default_rng(0)
 LOGITS = RANDOM.normal(size=(20_000, 10)) * 2
@@ -12,6 +18,17 @@ LABELS = np.array([RANDOM.choice(10, p=row) for row in softmax(LOGITS, axis=1)])
 @pytest.mark.parametrize("sharpness", [0.5, 1.0, 3.0])
 def test_fit_temperature_undoes_how_sharp_the_logits_are(sharpness: float) -> None:
     assert fit_temperature(LOGITS * sharpness, LABELS) == pytest.approx(sharpness, rel=0.03)
+
+
+def test_fit_margins_of_what_a_temperature_calibrates_is_none() -> None:
+    assert fit_margins(LOGITS, LABELS) is None
+
+
+def test_fit_margins_finds_the_power_that_the_margins_were_bent_by() -> None:
+    margins = LOGITS.max(axis=1, keepdims=True) - LOGITS
+    found = fit_margins(-3 * np.sqrt(margins), LABELS)
+    assert found is not None
+    assert (found.unit, found.power) == pytest.approx((3, 2), rel=0.05)
 
 
 def test_ece_of_true_probabilities_is_what_chance_alone_shows() -> None:

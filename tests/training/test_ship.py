@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 
 from app.digits import manifest as manifests
 from app.digits.classifier import DigitClassifier
 from app.digits.image import decode
-from app.digits.manifest import Metrics
+from app.digits.manifest import Margins, Metrics
+from app.digits.session import OrtSession
 from app.serving.drift import DriftWatch
 from tests.training.drawn import drawn_split
 from training.answers import answers_to
@@ -23,9 +25,11 @@ from training.nondigits import KINDS
 from training.quantize import quantize
 from training.recipe import Recipe
 from training.reference import write_reference
+from training.remeasure import Splits, refreshed
 from training.runs import RunFolder
-from training.ship import Splits, recalibrate, ship
-from training.strokes import as_png
+from training.ship import recalibrate, ship
+from training.strokes import as_png, draw_digit
+from training.tail import write_tail
 from training.train import train, trained_network
 from training.trainer import Data, predict
 from training.variant import place_beside, ship_quantized
@@ -165,6 +169,33 @@ def test_recalibrate_needs_the_folder_alone_and_changes_what_validation_decides(
     assert "version 2" in card
     assert "It abstains where" in card
     assert (shipped / "MODEL_CARD.md").read_text().replace("version 1", "version 2", 1) == card
+
+
+@pytest.mark.parametrize("margins", [None, Margins(unit=2.0, power=1.5)])
+def test_new_tail_makes_the_probabilities_that_the_manifest_describes(
+    margins: Margins | None, shipped: Path, tmp_path: Path
+) -> None:
+    graph = shutil.copyfile(shipped / manifests.MODEL_FILE, tmp_path / manifests.MODEL_FILE)
+    pictures = np.stack([draw_digit(digit, size=28) for digit in "147"])[:, None]
+    before = OrtSession(graph, provider="cpu").run(pictures)
+    for _ in range(2):  # on the tail of training, and on one that was put on later
+        write_tail(graph, 0.5, margins)
+    after = OrtSession(graph, provider="cpu").run(pictures)
+    under = before.logits.max(axis=1, keepdims=True) - before.logits
+    expected = softmax(-under / 0.5 if margins is None else -((under / margins.unit) ** margins.power), axis=1)
+    np.testing.assert_array_equal(after.logits, before.logits)
+    np.testing.assert_allclose(after.probabilities, expected, atol=1e-6)
+
+
+def test_recalibrate_of_a_graph_with_wrong_probabilities_puts_them_right(shipped: Path, splits: Splits, tmp_path: Path) -> None:
+    folder, stated = shutil.copytree(shipped, tmp_path / shipped.name), manifests.read(shipped)
+    write_tail(folder / manifests.MODEL_FILE, 40.0, None)
+    write_manifest(folder, refreshed(folder, stated.model_copy(update={"temperature": 40.0})))
+    recalibrate(folder, splits)
+    found = manifests.read(folder)
+    assert found.temperature == pytest.approx(stated.temperature)
+    assert found.metrics["test"].nll == pytest.approx(stated.metrics["test"].nll, abs=1e-4)
+    assert RunFolder(folder).load_record().metrics == found.metrics
 
 
 def test_ship_of_two_runs_with_one_seed_is_refused(runs: list[RunFolder], splits: Splits, tmp_path: Path) -> None:

@@ -15,14 +15,15 @@ from training.report.study import Study
 
 
 def reliability_diagram(study: Study) -> Figure:
-    """Confidence against accuracy before and after the temperature, and how many answers there are at each."""
+    """Confidence against accuracy before and after calibration, and how many answers there are at each."""
     answers = study.answers("test")
     made = figure(5.6, f"Reliability of {study.manifest.name} on {len(answers):,} test pictures")
     upper, lower = made.subplots(2, 1, sharex=True, height_ratios=(3.2, 1))
     upper.plot([0, 1], [0, 1], color=MUTED, linestyle=":", linewidth=1.2, label="perfectly calibrated")
     _show(upper, lower, study, softmax(answers.logits, axis=1), -0.008, RED, "s", "before calibration")
-    after = f"after it (temperature {study.manifest.temperature:.2f})"
-    _show(upper, lower, study, answers.probabilities, 0.008, BLUE, "o", after)
+    margins = study.manifest.margins
+    way = f"margins to the power of {margins.power:.2f}" if margins else f"temperature {study.manifest.temperature:.2f}"
+    _show(upper, lower, study, answers.probabilities, 0.008, BLUE, "o", f"after it ({way})")
     upper.set(ylabel="share that is right (95 % interval)", xlim=(0, 1.02), ylim=(0, 1.02))
     lower.set(yscale="log", ylabel="answers", xlabel="probability of the answer", ylim=(0.7, None))
     for axis in (upper.xaxis, upper.yaxis):

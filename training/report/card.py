@@ -8,9 +8,9 @@ from training.calibrate import expected_ece_if_calibrated
 from training.export import write_manifest
 from training.figures.catalogue import draw
 from training.figures.style import NotApplicable, save
+from training.remeasure import write_card
 from training.report.study import Study
 from training.runs import RunFolder
-from training.ship import write_card
 
 # None of them shows a picture of the data set, which is not ours to publish.
 FIGURES: Final = ("confusion-matrix", "reliability", "robustness", "filters", "position-embeddings")

@@ -12,7 +12,7 @@ from app.digits.preprocessing import Frame
 from app.settings import PROJECT
 from training.abstain import fit_thresholds, made_up, rejected_shares
 from training.answers import answers_to
-from training.calibrate import expected_ece_if_calibrated, fit_temperature, wilson_interval
+from training.calibrate import expected_ece_if_calibrated, fit_margins, fit_temperature, wilson_interval
 from training.card import render
 from training.data import LABELS, Split
 from training.datasets import open_dataset
@@ -72,11 +72,14 @@ def test_metrics_are_those_of_a_fresh_evaluation(folder: Path, mnist_root: Path)
 
 @pytest.mark.mnist
 @each_shipped
-def test_temperature_and_thresholds_are_those_of_validation(folder: Path, mnist_root: Path) -> None:
+def test_calibration_and_thresholds_are_those_of_validation(folder: Path, mnist_root: Path) -> None:
     study = _study(folder, mnist_root)
     validation, rule = study.answers("validation"), study.manifest.abstention
-    if not RunFolder(folder).load_record().quantized_from:  # which keeps that of its original
-        assert fit_temperature(validation.logits, validation.truths) == pytest.approx(study.manifest.temperature, rel=1e-3)
+    assert fit_temperature(validation.logits, validation.truths) == pytest.approx(study.manifest.temperature, rel=1e-3)
+    margins, stated = fit_margins(validation.logits, validation.truths), study.manifest.margins
+    assert (margins is None) is (stated is None)
+    if margins and stated:
+        assert margins.model_dump() == pytest.approx(stated.model_dump(), rel=1e-2)
     assert rule is not None
     assert fit_thresholds(validation.probabilities).model_dump() == pytest.approx(rule.thresholds.model_dump(), abs=NOISE)
     assert (validation.confidence < rule.thresholds.probability).mean() == pytest.approx(rule.validation, abs=NOISE)
