@@ -27,8 +27,7 @@ from training.options import recipe_options
 from training.parallel import own_device, team
 from training.progress import Silent, shown
 from training.quantize import METHODS, Comparison
-from training.recipe import Recipe
-from training.recipes import check_model_name, model_name, named_recipe
+from training.recipes import DEFAULT, RECIPES, check_model_name, model_name, named_recipe
 from training.reference import write_reference
 from training.remeasure import Splits
 from training.report.commands import app as report_commands
@@ -59,7 +58,7 @@ WorkersOption = Annotated[
 
 
 @app.command()
-@recipe_options(Recipe)
+@recipe_options(RECIPES[DEFAULT])
 def train(
     changes: dict[str, object],
     recipe: Annotated[

@@ -11,15 +11,21 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from training.errors import TrainingError
+from training.recipes import DEFAULT
 
 
-def recipe_options(recipe: type[BaseModel]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Decorate a command whose first parameter takes the recipe's fields that were given on the command line, as a dict."""
+def recipe_options(recipe: BaseModel) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorate a command whose first parameter takes the recipe's fields that were given on the command line, as a dict.
+
+    Args:
+        recipe: the one that help tells the values of.
+    """
+    fields = type(recipe).model_fields
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def wrapper(**values: Any) -> None:
-            changes = {name: value for name in recipe.model_fields if (value := values.pop(name)) is not None}
+            changes = {name: value for name in fields if (value := values.pop(name)) is not None}
             try:
                 command(changes, **values)
             except ValidationError as exc:
@@ -28,7 +34,7 @@ def recipe_options(recipe: type[BaseModel]) -> Callable[[Callable[..., None]], C
 
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
         parameters = [
-            _parameter(name, field.annotation, field.description, field.default) for name, field in recipe.model_fields.items()
+            _parameter(name, field.annotation, field.description, getattr(recipe, name)) for name, field in fields.items()
         ]
         wrapper.__signature__ = inspect.Signature([*own, *parameters])  # type: ignore[attr-defined]
         wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *parameters]}
@@ -37,8 +43,8 @@ def recipe_options(recipe: type[BaseModel]) -> Callable[[Callable[..., None]], C
     return decorate
 
 
-def _parameter(name: str, kind: Any, help_text: str | None, default: object) -> inspect.Parameter:
-    option = typer.Option(help=f"{help_text} (recipe cnn: {default})", show_default=False, rich_help_panel="Recipe")
+def _parameter(name: str, kind: Any, help_text: str | None, value: object) -> inspect.Parameter:
+    option = typer.Option(help=f"{help_text} (recipe {DEFAULT}: {value})", show_default=False, rich_help_panel="Recipe")
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])
 
 
