@@ -98,7 +98,7 @@ def sign(random: np.random.Generator) -> Grey:
 
 def scribble(random: np.random.Generator) -> Grey:
     """One or two long curves without aim."""
-    strokes = [_curve(random.uniform(0.08, 0.92, (random.integers(8, 14), 2))) for _ in range(random.integers(1, 3))]
+    strokes = [curve(random.uniform(0.08, 0.92, (random.integers(8, 14), 2))) for _ in range(random.integers(1, 3))]
     return draw_strokes(strokes, size=SIDE, thickness=random.uniform(0.03, 0.10), ink=0, paper=255)
 
 
@@ -120,7 +120,7 @@ def flat(random: np.random.Generator) -> Grey:
     low, high = points.min(axis=0), points.max(axis=0)
     wide, height = 0.86, random.uniform(0.3, 0.78 if bows else 0.6)
     points = (points - low) / (high - low).clip(1e-6) * (wide, height) + (0.07, 0.5 - height / 2)
-    return _drawn([_curve(points)], random.uniform(0.05, 0.14), random)
+    return _drawn([curve(points)], random.uniform(0.05, 0.14), random)
 
 
 def silhouette(random: np.random.Generator) -> Grey:
@@ -225,8 +225,12 @@ def draw_nondigit(kind: str, digits: Split, random: np.random.Generator) -> Grey
     Returns:
         uint8 (H, W), dark on light; of 28 to 112 pixels a side.
     """
-    picture = DRAWN[kind][0](random) if kind in DRAWN else TAKEN_APART[kind][0](random, digits)
-    if random.random() < 0.5:  # half of what people send is small already
+    return often_small(DRAWN[kind][0](random) if kind in DRAWN else TAKEN_APART[kind][0](random, digits), random)
+
+
+def often_small(picture: Grey, random: np.random.Generator) -> Grey:
+    """The picture, or half the time one of 28 pixels: half of what people send is small already."""
+    if random.random() < 0.5:
         scale = 28 / min(picture.shape)
         size = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
         picture = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
@@ -239,10 +243,17 @@ def nondigits(digits: Split, *, seed: int) -> Iterator[tuple[str, Frame]]:
     weights = np.array([weight for _, weight in (*DRAWN.values(), *TAKEN_APART.values())], float)
     while True:
         kind = KINDS[random.choice(len(KINDS), p=weights / weights.sum())]
-        picture = draw_nondigit(kind, digits, random)
-        with contextlib.suppress(BlankPicture):
-            if _share_framed(frame := mnist_frame(picture), picture) >= LEAST:
-                yield kind, frame
+        frame = framed(draw_nondigit(kind, digits, random))
+        if frame is not None:
+            yield kind, frame
+
+
+def framed(picture: Grey) -> Frame | None:
+    """The picture as the service frames it; None where that finds nothing, or leaves a part of it out."""
+    with contextlib.suppress(BlankPicture):
+        if _share_framed(frame := mnist_frame(picture), picture) >= LEAST:
+            return frame
+    return None
 
 
 def nondigit_frames(count: int, digits: Split, *, seed: int) -> tuple[Grey, list[str]]:
@@ -259,9 +270,12 @@ def _share_framed(frame: Frame, picture: Grey) -> float:
 
 
 def _glyph(glyphs: dict[str, list[Stroke]], random: np.random.Generator) -> Grey:
-    """Uneven, slanted, narrow or wide; thin as by a pen or heavy as in print."""
     form = list(glyphs.values())[random.integers(len(glyphs))]
-    form = _serifs(form, random) if random.random() < 0.3 else form
+    return drawn_by_pen(_serifs(form, random) if random.random() < 0.3 else form, random)
+
+
+def drawn_by_pen(form: Sequence[Stroke], random: np.random.Generator) -> Grey:
+    """Strokes in a unit square: uneven, slanted, narrow or wide; thin as by a pen or heavy as in print."""
     slant, width, shake = random.uniform(-0.2, 0.4), random.uniform(0.6, 1.1), random.choice((0.0, 0.006, 0.015))
     strokes = []
     for stroke in form:
@@ -298,7 +312,7 @@ def _pen_stroke(random: np.random.Generator) -> Stroke:
         (x, y), (width, height) = random.uniform(0.3, 0.7, 2), random.uniform(0.1, 0.38, 2)
         points = np.array(arc(x, y, width, height, first, first + sweep), float)
         points += np.linspace(0, random.uniform(0, 0.4), len(points))[:, None] * (points[-1] - points[0])
-    return _curve(points.clip(0.05, 0.95))
+    return curve(points.clip(0.05, 0.95))
 
 
 def _serifs(strokes: list[Stroke], random: np.random.Generator) -> list[Stroke]:
@@ -308,7 +322,7 @@ def _serifs(strokes: list[Stroke], random: np.random.Generator) -> list[Stroke]:
     return [*strokes, *([(x - reach, y), (x + reach, y)] for x, y in ends)]
 
 
-def _curve(points: NDArray[np.float64]) -> Stroke:
+def curve(points: NDArray[np.float64]) -> Stroke:
     """A smooth way along points (N, 2): its corners are cut off three times (Chaikin 1974)."""
     for _ in range(3):
         near, far = 0.75 * points[:-1] + 0.25 * points[1:], 0.25 * points[:-1] + 0.75 * points[1:]

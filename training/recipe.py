@@ -45,7 +45,10 @@ class Recipe(BaseModel):
     erasing: float = Field(0.0, ge=0, le=1, description="Augmentation: share of pictures that lose a rectangle.")
     drawn_share: float = Field(0.0, ge=0, description="Drawn digits of rare forms, as a share of the training pictures.")
     nondigit_share: float = Field(0.0, ge=0, description="Made-up non-digits, as a share of the training pictures.")
-    nondigit_weight: float = Field(0.5, ge=0, description="Weight of a non-digit in the loss; its target is every class alike.")
+    letter_share: float = Field(0.0, ge=0, description="Letters of other scripts, as a share of the training pictures.")
+    nondigit_weight: float = Field(
+        0.5, ge=0, description="Weight of a non-digit or letter in the loss; its target is every class alike."
+    )
     teacher: str = Field("", description="Name of the shipped model that teaches (models/NAME); none if empty.")
     teacher_share: float = Field(0.0, ge=0, le=1, description="Share of the teacher's probabilities in the targets.")
     teacher_temperature: float = Field(1.0, gt=0, description="What the teacher's logits are divided by.")

@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from training.recipe import Recipe
+from training.recipes import RECIPES
 
 
 def training(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -16,6 +17,7 @@ def test_train_help_explains_every_field_of_the_recipe() -> None:
     for name, field in Recipe.model_fields.items():
         assert f"--{name.replace('_', '-')}" in shown
         assert field.description is not None and field.description[:40] in shown
+    assert f"(recipe cnn: {RECIPES['cnn'].epochs})" in shown
 
 
 @pytest.mark.parametrize(

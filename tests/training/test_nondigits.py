@@ -4,6 +4,7 @@ import pytest
 from app.digits.manifest import Thresholds
 from tests.fakes import LABELS
 from training.abstain import fit_thresholds
+from training.letters import KANA, OTHERS, letter_frames, strokes_of
 from training.nondigits import KINDS, draw_nondigit, nondigit_frames
 from training.trainer import Data
 
@@ -26,6 +27,21 @@ def test_nondigit_frames_are_of_all_kinds_and_the_same_for_the_same_seed(data: D
     assert set(kinds) == set(KINDS)
     assert frames.shape == (300, 28, 28)
     assert (frames.max(axis=(1, 2)) == 255).all()
+
+
+def test_letter_frames_are_framed_whole_and_the_same_for_the_same_seed() -> None:
+    frames = letter_frames(60, seed=1)
+    assert (letter_frames(5, seed=1) == frames[:5]).all()
+    assert (letter_frames(5, seed=2) != frames[:5]).any()
+    assert frames.shape == (60, 28, 28)
+    assert (frames.max(axis=(1, 2)) == 255).all()
+
+
+@pytest.mark.parametrize("text", [*KANA.values(), *OTHERS.values()])
+def test_letter_lies_in_the_unit_square(text: str) -> None:
+    for stroke in strokes_of(text):
+        assert len(stroke) >= 2
+        assert stroke.min() >= 0 and stroke.max() <= 1
 
 
 def test_fit_thresholds_declines_one_percent_and_no_more() -> None:

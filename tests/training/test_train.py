@@ -59,7 +59,7 @@ def test_train_twice_with_one_seed_gives_the_same_weights(data: Data, quick_reci
 
 
 def test_train_killed_and_resumed_follows_the_same_curve(data: Data, quick_recipe: Recipe, tmp_path: Path) -> None:
-    recipe = quick_recipe.model_copy(update={"epochs": 3, "nondigit_share": 0.1})
+    recipe = quick_recipe.model_copy(update={"epochs": 3, "nondigit_share": 0.1, "letter_share": 0.1})
     whole = run(recipe, data, tmp_path / "whole")
     with pytest.raises(Killed):
         run(recipe, data, tmp_path / "killed", progress=KillAfter(2))
