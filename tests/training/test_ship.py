@@ -75,6 +75,16 @@ def test_exported_graph_names_no_path_of_this_machine(runs: list[RunFolder]) -> 
     assert b"site-packages" not in graph
 
 
+def test_export_of_margins_puts_them_into_graph_and_manifest(runs: list[RunFolder], data: Data, tmp_path: Path) -> None:
+    run, margins = RunFolder(shutil.copytree(runs[0].path, tmp_path / "run")), Margins(unit=2.0, power=1.5)
+    run.save_record(run.load_record().model_copy(update={"margins": margins}))
+    classifier = DigitClassifier.load(export(run, data.validation), provider="cpu")
+    assert classifier.manifest.margins == margins
+    output = classifier.infer(data.validation.images[:5, None])
+    under = output.logits.max(axis=1, keepdims=True) - output.logits
+    np.testing.assert_allclose(output.probabilities, softmax(-((under / 2) ** 1.5), axis=1), atol=1e-6)
+
+
 def test_export_of_an_uncalibrated_run_says_what_to_do(data: Data, quick_recipe: Recipe, tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     train(quick_recipe.model_copy(update={"epochs": 1}), data, folder, name="cnn", seed=0, device=CPU)
