@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log, sqrt
 from typing import Final
 
 import numpy as np
@@ -15,16 +16,18 @@ from app.digits.errors import BlankPicture
 from app.digits.paper import Grey, noise_of, paper_level, smoothed
 
 # All numbers below were chosen on the development sets (training/LOG.md) and are safe within a third of their value.
-# In standard deviations of the noise: what may belong to a stroke, and what must be ink for a picture not to be blank.
+# In standard deviations of the noise: what may belong to a stroke; and what must be ink for a picture not to be blank, beyond
+# what the strongest of so many pixels of mere noise comes to.
 WEAK_SIGMA: Final = 3.0
-INK_SIGMA: Final = 5.0
-POLARITY_SIGMA: Final = 4.0
+INK_SIGMA: Final = 0.6
+OUTSTANDING_SIGMA: Final = 4.0
 # Grey levels under which nothing counts as ink, however clean the paper: 8-bit rounding and JPEG leave up to 7.
 LEAST_CONTRAST: Final = 8.0
 # The level of full ink is that of the strongest 0.15 % of the pixels: single hot pixels do not decide.
 FULL_INK_SHARE: Final = 0.0015
-# Shares of full ink: where a stroke ends, and what a part of the digit must reach somewhere.
+# Shares of full ink: where a stroke ends, at most so in noise, and what a part of the digit must reach somewhere.
 STROKE_SHARE: Final = 0.25
+NOISY_STROKE_SHARE: Final = 0.4
 PART_SHARE: Final = 0.4
 # And where pale print ends, as the lines of ruled paper.
 FAINT_SHARE: Final = 0.1
@@ -79,11 +82,12 @@ class Relief:
     @property
     def least_peak(self) -> float:
         """What a part must reach somewhere to be ink."""
-        return max(INK_SIGMA * self.noise, PART_SHARE * self.full)
+        return max(_strongest_noise(self.noise, self.smooth.size), PART_SHARE * self.full)
 
     def strokes(self) -> Mask:
         """Bool (H, W): what may belong to a stroke."""
-        strokes: Mask = self.smooth > max(WEAK_SIGMA * self.noise, STROKE_SHARE * self.full)
+        out_of_noise = min(WEAK_SIGMA * self.noise, NOISY_STROKE_SHARE * self.full)
+        strokes: Mask = self.smooth > max(out_of_noise, STROKE_SHARE * self.full)
         return strokes
 
     def faint(self) -> Mask:
@@ -142,14 +146,14 @@ def relief_of(grey: Grey, edge: float | None = None) -> Relief:
     residual = grey - level
     smooth = smoothed(residual)
     noise = noise_of(residual, smooth)
-    edges = border_bands(smooth, WEAK_SIGMA * noise + 1, _least_ink(noise), edge)
+    edges = border_bands(smooth, OUTSTANDING_SIGMA * noise + 1, _least_ink(noise, grey.size), edge)
     if edges is not None:
         smooth[edges] = residual[edges] = 0
     sign = _polarity(smooth, noise)
     for values in (smooth, residual):
         np.maximum(sign * values, 0, out=values)
     full = _full_ink(smooth, noise)
-    if full < _least_ink(noise):
+    if full < _least_ink(noise, grey.size):
         raise BlankPicture("No ink stands out from the paper.")
     blend = min(1.0, max(0.0, (noise / full - CLEAN) / (NOISY - CLEAN)))
     strength = blend * smooth + (1 - blend) * residual if blend else residual
@@ -162,14 +166,19 @@ def relief_of(grey: Grey, edge: float | None = None) -> Relief:
     return Relief(strength, smooth, noise, full, sign < 0, steps)
 
 
-def _least_ink(noise: float) -> float:
+def _least_ink(noise: float, pixels: int) -> float:
     """What must be reached somewhere for a picture not to be blank."""
-    return max(INK_SIGMA * noise, LEAST_CONTRAST)
+    return max(_strongest_noise(noise, pixels), LEAST_CONTRAST)
+
+
+def _strongest_noise(noise: float, pixels: int) -> float:
+    """More than the strongest of so many normally distributed values, which is √(2 ln n) deviations."""
+    return noise * (sqrt(2 * log(pixels)) + INK_SIGMA)
 
 
 def _polarity(smooth: Reals, noise: float) -> int:
     """-1 for dark ink, 1 for light: the side on which more energy stands out of the noise."""
-    outstanding = smooth[np.abs(smooth) > POLARITY_SIGMA * noise]
+    outstanding = smooth[np.abs(smooth) > OUTSTANDING_SIGMA * noise]
     return 1 if (outstanding * np.abs(outstanding)).sum() > 0 else -1
 
 

@@ -23,6 +23,8 @@ EVEN_SHARE: Final = 0.6
 CROSSED_SHARE: Final = 0.33
 OFF_SHARE: Final = 0.15
 CORNER_SHARE: Final = 0.08
+# Unless it lies within so many deviations of the border's own noise.
+GRAIN_SIGMA: Final = 2.0
 # Share of the shorter side that counts as border: paper, by all experience, where a photograph was cropped loosely.
 BORDER_SHARE: Final = 0.06
 # Terms of the surface in each round: first its level and slope, then its curve. Beginning with the curve, it would bend
@@ -54,12 +56,13 @@ def paper_level(grey: Grey) -> Reals:
         return np.full((1, 1), level, np.float32)
     size = (min(width, THUMB_SIDE), min(height, THUMB_SIDE))
     thumb = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX)).astype(np.float32)
-    one, x, y, xx, xy, yy = _trimmed_fit(thumb, level, _deviation(distance))
+    one, x, y, xx, xy, yy = _trimmed_fit(thumb)
     across, down = _positions(width), _positions(height)[:, None]
     surface: Reals = xy * down * across
     surface += one + x * across + xx * across**2
     surface += y * down + yy * down**2
-    off = np.abs(outline(surface) - edge) > OFF_SHARE * np.ptp(grey)
+    grain = _deviation(np.diff(edge)) / 2**0.5
+    off = np.abs(outline(surface) - edge) > max(OFF_SHARE * np.ptp(grey), GRAIN_SIGMA * grain)
     if np.count_nonzero(off) > CROSSED_SHARE * edge.size:
         return np.full((1, 1), _corner_level(grey), np.float32)
     return surface
@@ -94,12 +97,13 @@ def noise_of(residual: Reals, smooth: Reals) -> float:
     """
     if 2 * np.count_nonzero(smooth) < smooth.size:  # a drawing: the medians below would all be 0
         return LEAST_NOISE
-    step = 1 + min(smooth.shape) // 64  # a few thousand pixels tell a median as well as all do
-    smooth = smooth[::step, ::step]
-    fine = residual[::step, ::step] - smooth
-    # What the 3×3 binomial removes of white noise is 1.5 times what it leaves.
-    grain = max(0.65 * _deviation(fine), LEAST_NOISE)
-    return max(grain, min(_deviation(smooth), 3 * grain))
+    step = 1 + min(smooth.shape) // 48  # a thousand pixels tell a median as well as all do
+    smooth, residual = smooth[::step, ::step], residual[::step, ::step]
+    # What the 3×3 binomial leaves of white noise is 0.47 times what it removes.
+    grain = max(0.47 * _deviation(residual - smooth), LEAST_NOISE)
+    distance = np.abs(smooth)
+    paper = distance[distance <= 2.5 * MAD_TO_SIGMA * median(distance)]  # ink is a third of a picture that it fills
+    return max(grain, min(MAD_TO_SIGMA * median(paper), 4.2 * grain))
 
 
 def smoothed(values: Reals) -> Reals:
@@ -120,11 +124,12 @@ def _deviation(values: Reals) -> float:
     return MAD_TO_SIGMA * median(np.abs(values))
 
 
-def _trimmed_fit(thumb: Reals, level: float, spread: float) -> list[float]:
-    """The surface's six coefficients: of 1, x, y, x², xy, y²; it begins with the border where that is near ``level``."""
+def _trimmed_fit(thumb: Reals) -> list[float]:
+    """The surface's six coefficients: of 1, x, y, x², xy, y²; it begins with the border where that is near its median."""
     terms, values = _terms(*thumb.shape), thumb.ravel()
     border = _border(*thumb.shape)
-    kept = border & (np.abs(values - level) <= max(2 * spread, 6))
+    distance = np.abs(values - median(values[border]))
+    kept = border & (distance <= max(2 * MAD_TO_SIGMA * median(distance[border]), 6))
     if not kept.any():
         kept = border
     coefficients = np.zeros(TERMS[-1], np.float32)

@@ -200,3 +200,16 @@ def test_drawing_cropped_to_its_ink_keeps_its_label_nearly_always(
     change: Change, drawn: list[tuple[Grey, str]], shipped: DigitClassifier
 ) -> None:
     assert len(_misread(drawn, change, shipped)) <= 0.05 * len(drawn)
+
+
+@pytest.mark.parametrize("sigma", [0.1, 0.2, 0.3])
+def test_frame_in_strong_noise_keeps_its_label_nearly_always(
+    sigma: float, drawn: list[tuple[Grey, str]], shipped: DigitClassifier
+) -> None:
+    frames = [(shipped.frame(picture).image[0], truth) for picture, truth in drawn for _ in range(2)]
+    random = np.random.default_rng(SEED)
+
+    def noisy(frame: Grey) -> Grey:
+        return np.rint(frame + random.normal(0, 255 * sigma, frame.shape)).clip(0, 255).astype(np.uint8)
+
+    assert len(_misread(frames, noisy, shipped)) <= 0.05 * len(frames)
