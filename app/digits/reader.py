@@ -8,7 +8,7 @@ ones, are run together.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Final, TypeAlias
@@ -20,7 +20,7 @@ from app.digits.errors import NoReader, TooManyDigits
 from app.digits.preprocessing import INK_FRAMES, Box, Grey
 from app.digits.segmentation import Page, Piece, find_lines, joined
 from app.digits.session import Images, Output
-from app.digits.splits import Cut, Found, Scale, best_of, cuts_of, is_doubtful
+from app.digits.splits import CLEAR, Found, Scale, best_of, cuts_of, log_odds, shapes_of
 
 # As many as a request's files by default: a page costs what a full upload does.
 MOST_DIGITS: Final = 64
@@ -32,9 +32,7 @@ CHAIN_WIDTHS: Final = (1.0, 1.0)
 MOST_CUT: Final = 8
 # Neighbours whose boxes share this much of the narrower one's width may be one digit.
 OVERLAP: Final = 0.2
-# Quantile of the energies of many cuts' halves that is a clear digit's.
-CLEAR: Final = 0.98
-# With fewer pieces a page does not show what a clear digit's energy is, and all are doubtful.
+# Fewer pieces do not show whether a page's digits are spaced.
 FEW: Final = 3
 
 
@@ -146,15 +144,17 @@ class Reader:
         """
         page = find_lines(grey)
         self._check(page.lines)
-        flat = yield from self._found(page, [piece for line in page.lines for piece in line])
-        scale = _scale_of(page, flat)
+        scale = Scale(page.digit_height, shapes_of(self._classifier.manifest.labels))
+        flat = yield from self._found(page, [piece for line in page.lines for piece in line], scale)
+        if len(flat) >= FEW:
+            scale = replace(scale, clear=sum(found.strength > CLEAR for found in flat) / len(flat))
         rest = iter(flat)
         lines = yield from self._joined(page, [[next(rest) for _ in line] for line in page.lines], scale)
         seen: set[Found] = set()
         for wider_than in (LEAST_WIDTH, *CHAIN_WIDTHS):
             new = {found for line in lines for found in line if found.piece.width > wider_than * scale.height} - seen
             seen |= new
-            lines = yield from self._cut(page, lines, scale, [found for found in new if is_doubtful(found, scale)])
+            lines = yield from self._cut(page, lines, scale, new)
         self._check(lines)
         return Reading(tuple(ReadLine(tuple(self._digit(page, found, top_k) for found in line)) for line in lines))
 
@@ -163,62 +163,45 @@ class Reader:
         if count > self._most_digits:
             raise TooManyDigits(f"The picture shows {count} digits or more; the limit is {self._most_digits}.")
 
-    def _found(self, page: Page, pieces: Sequence[Piece]) -> Generator[Images, Output, list[Found]]:
+    def _found(self, page: Page, pieces: Sequence[Piece], scale: Scale) -> Generator[Images, Output, list[Found]]:
         """What the model says to pieces, in order."""
         found = []
         for start in range(0, len(pieces), self._most_digits):
             chunk = pieces[start : start + self._most_digits]
             output = yield np.stack([self._frame(*page.ink_of(piece))[0] for piece in chunk])[:, None]
-            centred = output.logits - output.logits.mean(axis=1, keepdims=True)
-            energies = np.logaddexp.reduce(centred / self._classifier.manifest.temperature, axis=1)
-            for piece, row, energy in zip(chunk, output.probabilities, energies, strict=True):
-                found.append(Found(piece, self._classifier.manifest.labels[int(row.argmax())], row, float(energy)))
+            odds = log_odds(output.probabilities)
+            for piece, probabilities, row in zip(chunk, output.probabilities, odds, strict=True):
+                found.append(Found(piece, probabilities, scale.evidence(row, piece)))
         return found
 
     def _joined(self, page: Page, lines: list[list[Found]], scale: Scale) -> Steps:
         """Neighbours that are the broken strokes of one digit, as one."""
-        pairs = [pair for line in lines for pair in itertools.pairwise(line) if _may_be_one(*pair, scale)]
-        wholes = yield from self._found(page, [joined(left.piece, right.piece) for left, right in pairs])
-        scale = _with_energy_of(scale, wholes)
-        one: dict[int, Found] = {}
+        pairs = [pair for line in lines for pair in itertools.pairwise(line) if _overlap(*pair)]
+        wholes = yield from self._found(page, [joined(left.piece, right.piece) for left, right in pairs], scale)
+        one: dict[Found, Found] = {}
         for whole, (left, right) in zip(wholes, pairs, strict=True):
-            cut = Cut(left.piece, right.piece, 0)
-            if id(left) not in one and best_of(whole, [(left, right)], [cut], scale) == (whole,):
-                one |= {id(left): whole, id(right): whole}
-        return [list(dict.fromkeys(one.get(id(found), found) for found in line)) for line in lines]
+            if left not in one and whole.strength > left.strength + right.strength:
+                one |= {left: whole, right: whole}
+        return [list(dict.fromkeys(one.get(found, found) for found in line)) for line in lines]
 
-    def _cut(self, page: Page, lines: list[list[Found]], scale: Scale, doubtful: list[Found]) -> Steps:
+    def _cut(self, page: Page, lines: list[list[Found]], scale: Scale, wide: Iterable[Found]) -> Steps:
         """Doubtful pieces that are two digits, as two."""
-        doubtful = sorted(doubtful, key=lambda found: (found.energy, found.piece.x))[:MOST_CUT]
+        doubtful = [found for found in wide if scale.doubt(found) > 0]
+        doubtful = sorted(doubtful, key=lambda found: (-scale.doubt(found), found.piece.x))[:MOST_CUT]
         cuts = [cuts_of(found.piece, scale) for found in doubtful]
-        flat = yield from self._found(page, [half for ways in cuts for cut in ways for half in (cut.left, cut.right)])
-        scale, rest = _with_energy_of(scale, [*flat, *doubtful]), iter(flat)
+        halves = [half for ways in cuts for cut in ways for half in (cut.left, cut.right)]
+        rest = iter((yield from self._found(page, halves, scale)))
         better = {
-            id(found): best_of(found, [(next(rest), next(rest)) for _ in ways], ways, scale)
+            found: best_of(found, [(next(rest), next(rest)) for _ in ways], ways, scale)
             for found, ways in zip(doubtful, cuts, strict=True)
         }
-        return [[part for found in line for part in better.get(id(found), (found,))] for line in lines]
+        return [[part for found in line for part in better.get(found, (found,))] for line in lines]
 
     def _digit(self, page: Page, found: Found, top_k: int) -> ReadDigit:
         return ReadDigit(self._classifier.interpret(found.probabilities, top_k), page.in_original(found.piece))
 
 
-def _may_be_one(left: Found, right: Found, scale: Scale) -> bool:
-    """Whether two neighbours overlap so, and one is so unlike a digit, that they may be one."""
+def _overlap(left: Found, right: Found) -> bool:
+    """Whether two neighbours lie above each other so far that they may be one digit."""
     overlap = left.piece.x + left.piece.width - right.piece.x
-    close = overlap >= OVERLAP * min(left.piece.width, right.piece.width)
-    return close and (is_doubtful(left, scale) or is_doubtful(right, scale))
-
-
-def _scale_of(page: Page, found: Sequence[Found]) -> Scale:
-    """What a page's pieces tell; without a clear one among several, all are doubtful."""
-    if len(found) < FEW:
-        return Scale(page.digit_height, np.inf)
-    scale = Scale(page.digit_height, max(each.energy for each in found))
-    doubtful = sum(is_doubtful(each, scale) for each in found)
-    return replace(scale, clear=1 - doubtful / len(found))
-
-
-def _with_energy_of(scale: Scale, found: Sequence[Found]) -> Scale:
-    """The scale with the energy of the clearest of many halves, bad ones among them."""
-    return replace(scale, energy=float(np.quantile([each.energy for each in found], CLEAR))) if found else scale
+    return overlap >= OVERLAP * min(left.piece.width, right.piece.width)

@@ -1,25 +1,26 @@
 """One digit or two? What the model says to a piece is weighed against what it says to the two halves of every cut.
 
-Touching digits are cut straight, at many places and slants, and most cuts are bad; but the good ones agree. So the evidence for
-a pair of labels is summed over all cuts that give it, and the pair with the most wins, if it has more than the uncut piece.
+Touching digits are cut straight, at many places and slants, and most cuts are bad; but the good ones agree. So the evidence
+for a pair of labels is summed over all cuts, and the pair with the most wins, if it has more than the uncut piece's best label.
 
-A half of a digit is often a clear 1 or 7 to the model, so its probability says little. What tells is the energy, the
-logarithm of the summed exponentials of its logits (Liu et al., "Energy-based out-of-distribution detection", 2020), how wide
-MNIST's digits of that label are, and that digits of a line are about equally high.
+A half of a digit may be a clear 1 or 7 to the model, so its calibrated probability is not all that tells: so does how wide
+MNIST's digits of that label are, that digits of a line are about equally high, and whether the page's other pieces need cuts.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.digits.components import Mask, components
 from app.digits.segmentation import Piece
 from app.digits.session import Floats
+
+Reals = NDArray[np.float64]
 
 # Cuts: so many places evenly spread over the piece, each at these slants (x over y).
 PLACES: Final = 17
@@ -44,22 +45,42 @@ SHAPES: Final = {
     "9": (-0.37, 0.21),
 }
 ANY_SHAPE: Final = (-0.24, 0.35)
-# Weights of the evidence, fitted by maximum likelihood on pieces of made-up pages (training/LOG.md). For a digit: its energy
-# under that of clear digits, its height under 0.8 of the line's, how much wider it is than its label usually is.
-ENERGY, HEIGHT, WIDE = 1.25, 7.0, 1.35
-# For a cut: as such, more so on a page whose other pieces are clear; each stroke that it crosses but the first; and for
-# it, how much wider than high the piece is.
-CUT, CUT_OF_CLEAR, CROSSED, WIDTH = 1.4, 4.0, 0.7, 2.1
 FULL_HEIGHT: Final = 0.8
-MOST_CROSSED: Final = 3
+MOST_CROSSED: Final = 2
+# Of a label's logarithm of odds no more counts: 95 % of spaced digits have as much.
+CLEAR_ODDS: Final = 7.0
 WIDEST: Final = 4.0
 NARROWEST: Final = 0.3
-# A piece is doubtful if its energy is so far under that of clear digits, or if it is so many deviations wider than its label.
-DOUBTFUL_ENERGY: Final = 0.7
-DOUBTFUL_WIDTH: Final = 1.2
-# And it is one digit, whatever its halves look like, if it is as clear as that and not wider than that.
-CLEAR_ENERGY: Final = 0.2
-CLEAR_WIDTH: Final = 1.7
+
+
+class Weights(NamedTuple):
+    """Of what is known, on a logarithmic scale.
+
+    Attributes:
+        probability: of the logarithm of a label's calibrated odds, under those of a clear digit.
+        height: of what a piece's height is under 0.8 of the line's digits'.
+        wide: of how much wider a piece is than its label usually is, in squared standard deviations.
+        crossed: of each stroke that a cut crosses but the first.
+        cut: of cutting at all.
+        clear: the same, of the share of the page's pieces that are clear digits.
+        width: of the logarithm of a piece's width over the line's digit height, for cutting it.
+    """
+
+    probability: float
+    height: float
+    wide: float
+    crossed: float
+    cut: float
+    clear: float
+    width: float
+
+
+# Fitted by maximum likelihood on pieces of made-up pages (training/LOG.md).
+WEIGHTS: Final = Weights(probability=0.86, height=7.9, wide=0.59, crossed=0.61, cut=2.9, clear=4.5, width=3.0)
+# A digit is clear if the evidence for its best label is at least this.
+CLEAR: Final = -1.5
+# Evidence that so many good cuts may sum up to.
+MOST_AGREEING: Final = float(np.log(PLACES * len(SLANTS)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,15 +89,18 @@ class Found:
 
     Attributes:
         piece: the ink.
-        label: the most probable.
         probabilities: float32 (C,).
-        energy: log of the sum of exp of its logits over the temperature.
+        evidence: float64 (C,), for its being one digit of each label: 0 or less, on a logarithmic scale.
     """
 
     piece: Piece
-    label: str
     probabilities: Floats
-    energy: float
+    evidence: Reals
+
+    @property
+    def strength(self) -> float:
+        """The evidence for its best label."""
+        return float(self.evidence.max())
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,29 +118,58 @@ class Scale:
 
     Attributes:
         height: typical height of a digit in pixels.
-        energy: of what is clearly a digit.
-        clear: share of the page's pieces that are, 0–1.
+        shapes: float64 (2, C), mean and standard deviation of each label's logarithm of width over height.
+        clear: share of the page's pieces that are clear digits, 0–1.
     """
 
     height: float
-    energy: float
+    shapes: Reals
     clear: float = 0.0
 
+    def evidence(self, log_odds: Reals, piece: Piece) -> Reals:
+        """For a piece being one digit of each label (C,)."""
+        missing = max(0.0, FULL_HEIGHT - piece.height / self.height)
+        mean, deviation = self.shapes
+        wide = ((np.log(piece.width / piece.height) - mean) / deviation).clip(0, WIDEST)
+        evidence: Reals = (
+            WEIGHTS.probability * np.minimum(log_odds - CLEAR_ODDS, 0) - WEIGHTS.height * missing - WEIGHTS.wide * wide**2 / 2
+        )
+        return evidence
 
-def is_doubtful(found: Found, scale: Scale) -> bool:
-    """Whether a piece may be two digits, or half of one."""
-    return found.energy < scale.energy - DOUBTFUL_ENERGY or _widening(found) > DOUBTFUL_WIDTH
+    def for_cutting(self, piece: Piece) -> float:
+        """A piece in two, before the halves are looked at."""
+        width = np.log(max(NARROWEST, piece.width / self.height))
+        return float(WEIGHTS.width * width - WEIGHTS.cut - WEIGHTS.clear * self.clear)
+
+    def doubt(self, found: Found) -> float:
+        """How far a piece is from being one digit whatever its halves look like; below 0 it is."""
+        return self.for_cutting(found.piece) + MOST_AGREEING - found.strength
+
+
+def shapes_of(labels: Sequence[str]) -> Reals:
+    """See ``Scale.shapes``."""
+    return np.array([SHAPES.get(label, ANY_SHAPE) for label in labels]).T
+
+
+def log_odds(probabilities: Floats) -> Reals:
+    """Logarithm of p over 1 - p; of float32 probabilities, which near 1 are the others' sum off by 6e-8."""
+    likely = probabilities.astype(np.float64).clip(1e-9, 1 - 1e-6)
+    odds: Reals = np.log(likely / (1 - likely))
+    return odds
 
 
 def cuts_of(piece: Piece, scale: Scale) -> list[Cut]:
     """All ways to cut a piece in two that leave two pieces as high as digits."""
-    cuts = []
+    cuts, seen = [], set()
     rows, columns = np.arange(piece.height), np.arange(piece.width)
     for place in np.linspace(MARGIN, 1 - MARGIN, PLACES) * piece.width:
         for slant in SLANTS:
             edge = place + slant * (rows - piece.height / 2)
-            is_left = columns < edge[:, None]
-            left, right = _trimmed(piece, piece.mask & is_left), _trimmed(piece, piece.mask & ~is_left)
+            mask = piece.mask & (columns < edge[:, None])
+            if (same := mask.tobytes()) in seen:
+                continue
+            seen.add(same)
+            left, right = _trimmed(piece, mask), _trimmed(piece, piece.mask & ~mask)
             if _may_be_digit(left, piece, scale) and _may_be_digit(right, piece, scale):
                 along = piece.mask[rows, np.rint(edge).astype(np.intp).clip(0, piece.width - 1)]
                 cuts.append(Cut(left, right, int(along[0]) + int((along[1:] > along[:-1]).sum())))
@@ -125,30 +178,15 @@ def cuts_of(piece: Piece, scale: Scale) -> list[Cut]:
 
 def best_of(whole: Found, halves: Sequence[tuple[Found, Found]], cuts: Sequence[Cut], scale: Scale) -> tuple[Found, ...]:
     """The piece as it is, or the halves of its best cut."""
-    if whole.energy > scale.energy - CLEAR_ENERGY and _widening(whole) < CLEAR_WIDTH:
+    if not cuts:
         return (whole,)
-    prior = WIDTH * np.log(max(NARROWEST, whole.piece.width / scale.height)) - CUT - CUT_OF_CLEAR * scale.clear
-    scores: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
-    for index, ((left, right), cut) in enumerate(zip(halves, cuts, strict=True)):
-        crossed = max(0, min(cut.crossed, MOST_CROSSED) - 1)
-        score = evidence(left, scale) + evidence(right, scale) - CROSSED * crossed
-        scores[left.label, right.label].append((score, index))
-    pairs = [(float(np.logaddexp.reduce([score for score, _ in group])), max(group)[1]) for group in scores.values()]
-    total, index = max(pairs, default=(-np.inf, 0))
-    return halves[index] if total + prior > evidence(whole, scale) else (whole,)
-
-
-def evidence(found: Found, scale: Scale) -> float:
-    """For a piece being one digit of the label that the model gives it: 0 or less, on a logarithmic scale."""
-    missing = max(0.0, FULL_HEIGHT - found.piece.height / scale.height)
-    wide = min(WIDEST, max(0.0, _widening(found)))
-    return ENERGY * min(0.0, found.energy - scale.energy) - HEIGHT * missing - WIDE * wide**2 / 2
-
-
-def _widening(found: Found) -> float:
-    """By how many standard deviations a piece is wider than its label is in MNIST."""
-    mean, deviation = SHAPES.get(found.label, ANY_SHAPE)
-    return float((np.log(found.piece.width / found.piece.height) - mean) / deviation)
+    left, right = (np.stack([half.evidence for half in side]) for side in zip(*halves, strict=True))
+    left -= WEIGHTS.crossed * np.array([[min(max(cut.crossed - 1, 0), MOST_CROSSED)] for cut in cuts])
+    pairs = np.logaddexp.reduce(left[:, :, None] + right[:, None, :], axis=0)
+    if pairs.max() + scale.for_cutting(whole.piece) <= whole.strength:
+        return (whole,)
+    first, second = divmod(int(pairs.argmax()), len(pairs))
+    return halves[int((left[:, first] + right[:, second]).argmax())]
 
 
 def _may_be_digit(half: Piece, piece: Piece, scale: Scale) -> bool:
