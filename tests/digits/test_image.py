@@ -219,3 +219,32 @@ def test_decode_loads_no_decoder_late_when_memory_or_files_may_be_short(tmp_path
         (tmp_path / name).write_bytes(data)
     command = [sys.executable, "-c", LATE_IMPORTS, str(tmp_path)]
     assert subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.split() == []
+
+
+RISE = """
+import sys
+from app.digits.image import decode
+
+def kilobytes(name):
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(name))
+
+data = sys.stdin.buffer.read()
+open("/proc/self/clear_refs", "w").write("5")  # what was most is what is now
+before = kilobytes("VmRSS")
+decode(data)
+print(kilobytes("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the system does not say a process's peak memory")
+@pytest.mark.parametrize(
+    ("file_format", "mode", "options"),
+    [("WEBP", "RGBA", {"method": 0}), ("PNG", "RGBA", {"compress_level": 1}), ("JPEG", "RGB", {"progressive": True})],
+)
+def test_decode_photograph_of_12_megapixels_takes_less_than_150_mb(
+    file_format: str, mode: str, options: dict[str, int]
+) -> None:
+    levels = np.add.outer(np.arange(3000) // 16, np.arange(4000) // 16).astype(np.uint8)
+    data = encoded(Image.fromarray(levels).convert(mode), file_format, **options)
+    run = subprocess.run([sys.executable, "-c", RISE], input=data, capture_output=True, check=True, cwd=PROJECT)
+    assert int(run.stdout) * 1024 < 150e6
