@@ -8,7 +8,7 @@ ones, are run together.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Final, TypeAlias
@@ -28,8 +28,8 @@ MOST_DIGITS: Final = 64
 # theirs, for three or four digits in a chain.
 LEAST_WIDTH: Final = 0.55
 CHAIN_WIDTHS: Final = (1.0, 1.0)
-# Of a page and a round, as each has up to 39 cuts of two halves; the most doubtful ones.
-MOST_CUT: Final = 8
+# Pieces of a page, as each has up to 51 cuts of two halves; the most doubtful ones.
+MOST_CUT: Final = 10
 # Neighbours whose boxes share this much of the narrower one's width may be one digit.
 OVERLAP: Final = 0.2
 # Fewer pieces do not show whether a page's digits are spaced.
@@ -152,9 +152,10 @@ class Reader:
         lines = yield from self._joined(page, [[next(rest) for _ in line] for line in page.lines], scale)
         seen: set[Found] = set()
         for wider_than in (LEAST_WIDTH, *CHAIN_WIDTHS):
-            new = {found for line in lines for found in line if found.piece.width > wider_than * scale.height} - seen
-            seen |= new
-            lines = yield from self._cut(page, lines, scale, new)
+            wide = [found for line in lines for found in line if found.piece.width > wider_than * scale.height]
+            doubtful = _most_doubtful([found for found in wide if found not in seen], scale)[: MOST_CUT - len(seen)]
+            seen.update(doubtful)
+            lines = yield from self._cut(page, lines, scale, doubtful)
         self._check(lines)
         return Reading(tuple(ReadLine(tuple(self._digit(page, found, top_k) for found in line)) for line in lines))
 
@@ -184,10 +185,8 @@ class Reader:
                 one |= {left: whole, right: whole}
         return [list(dict.fromkeys(one.get(found, found) for found in line)) for line in lines]
 
-    def _cut(self, page: Page, lines: list[list[Found]], scale: Scale, wide: Iterable[Found]) -> Steps:
+    def _cut(self, page: Page, lines: list[list[Found]], scale: Scale, doubtful: Sequence[Found]) -> Steps:
         """Doubtful pieces that are two digits, as two."""
-        doubtful = [found for found in wide if scale.doubt(found) > 0]
-        doubtful = sorted(doubtful, key=lambda found: (-scale.doubt(found), found.piece.x))[:MOST_CUT]
         cuts = [cuts_of(found.piece, scale) for found in doubtful]
         halves = [half for ways in cuts for cut in ways for half in (cut.left, cut.right)]
         rest = iter((yield from self._found(page, halves, scale)))
@@ -199,6 +198,11 @@ class Reader:
 
     def _digit(self, page: Page, found: Found, top_k: int) -> ReadDigit:
         return ReadDigit(self._classifier.interpret(found.probabilities, top_k), page.in_original(found.piece))
+
+
+def _most_doubtful(pieces: Sequence[Found], scale: Scale) -> list[Found]:
+    """Those that may be two digits, the likeliest first."""
+    return sorted((found for found in pieces if scale.doubt(found) > 0), key=scale.doubt, reverse=True)
 
 
 def _overlap(left: Found, right: Found) -> bool:

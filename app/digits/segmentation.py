@@ -22,6 +22,8 @@ from app.digits.rulings import has_rules, without_rules
 
 # Larger pages are averaged down to about this side: digits a fiftieth of it wide still fill the model's 20 pixels.
 PAGE_SIDE: Final = 1280
+# Pixels: where digits are twice as high or more, the page is averaged down to this or somewhat more, which shows all strokes.
+DIGIT_HEIGHT: Final = 64
 # Of the shorter side: a band this narrow along the border is the edge of a sheet.
 EDGE_SHARE: Final = 0.06
 
@@ -111,7 +113,14 @@ def find_lines(grey: Grey) -> Page:
         BlankPicture: nothing on it stands out from the paper, or nothing of a digit's form.
         TooManyDigits: it is no writing but a texture.
     """
-    small, factor = _reduced(grey)
+    page = _seen_at(grey, max(1, max(grey.shape) // PAGE_SIDE))
+    larger = int(page.digit_height) // DIGIT_HEIGHT
+    return page if larger < 2 else _seen_at(grey, page.factor * larger)
+
+
+def _seen_at(grey: Grey, factor: int) -> Page:
+    """The page, averaged down by a factor."""
+    small = grey if factor == 1 else np.asarray(Image.fromarray(grey).reduce(factor))
     relief = relief_of(small, EDGE_SHARE * min(small.shape))
     strokes = _strokes(relief)
     labels, parts = components(strokes, relief.smooth)
@@ -148,11 +157,6 @@ def joined(left: Piece, right: Piece) -> Piece:
     for piece in (left, right):
         mask[piece.y - y : piece.y - y + piece.height, piece.x - x : piece.x - x + piece.width] |= piece.mask
     return Piece(x, y, mask)
-
-
-def _reduced(grey: Grey) -> tuple[Grey, int]:
-    factor = max(grey.shape) // PAGE_SIDE
-    return (grey, 1) if factor < 2 else (np.asarray(Image.fromarray(grey).reduce(factor)), factor)
 
 
 def _without_frames(parts: list[Component]) -> list[Component]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -85,6 +87,18 @@ def test_read_broken_stroke_stays_one_digit(reader: Reader) -> None:
     picture = written("253")
     picture[:, 21 + 64 : 21 + 128][18 : 24 + 21] = 255  # a gap of the pen between the 5's flag and its body
     assert len(reader.read(picture).digits) == 3
+
+
+@pytest.mark.parametrize(("grain", "side"), [(4, 28), (4, 112), (32, 1280), (100, 1280)])
+def test_read_texture_costs_no_more_runs_than_ten_doubtful_pieces(grain: int, side: int, shipped: DigitClassifier) -> None:
+    spots = np.random.default_rng(0).random((side // grain, side // grain)) < 0.33
+    rounds = Reader(shipped).rounds(np.kron(spots, np.full((grain, grain), 255)).astype(np.uint8))
+    images, count = next(rounds), 0
+    with contextlib.suppress(StopIteration):
+        while True:
+            count += len(images)
+            images = rounds.send(shipped.infer(images))
+    assert count < 64 + 64 + 10 * 2 * 51
 
 
 def test_read_blank_page_is_blank(reader: Reader) -> None:
