@@ -75,7 +75,7 @@ class Weights(NamedTuple):
     width: float
 
 
-# Fitted by maximum likelihood on pieces of made-up pages (training/LOG.md).
+# Fitted by maximum likelihood on pieces of made-up pages: ``python -m training.cuts``.
 WEIGHTS: Final = Weights(probability=0.86, height=7.9, wide=0.59, crossed=0.61, cut=2.9, clear=4.5, width=3.0)
 # A digit is clear if the evidence for its best label is at least this.
 CLEAR: Final = -1.5
@@ -105,7 +105,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A piece cut in two; ``crossed`` is how many strokes the cut goes through."""
+    """A piece cut in two; ``crossed`` is how many strokes the cut goes through but the first, up to ``MOST_CROSSED``."""
 
     left: Piece
     right: Piece
@@ -128,18 +128,23 @@ class Scale:
 
     def evidence(self, log_odds: Reals, piece: Piece) -> Reals:
         """For a piece being one digit of each label (C,)."""
-        missing = max(0.0, FULL_HEIGHT - piece.height / self.height)
+        evidence: Reals = -(np.array(WEIGHTS[:3]) @ self.against(log_odds, piece))
+        return evidence
+
+    def against(self, log_odds: Reals, piece: Piece) -> Reals:
+        """What speaks against a piece being one digit of each label, for each of the first three weights (3, C)."""
         mean, deviation = self.shapes
         wide = ((np.log(piece.width / piece.height) - mean) / deviation).clip(0, WIDEST)
-        evidence: Reals = (
-            WEIGHTS.probability * np.minimum(log_odds - CLEAR_ODDS, 0) - WEIGHTS.height * missing - WEIGHTS.wide * wide**2 / 2
-        )
-        return evidence
+        missing = np.full(len(mean), max(0.0, FULL_HEIGHT - piece.height / self.height))
+        return np.stack([np.maximum(CLEAR_ODDS - log_odds, 0), missing, wide**2 / 2])
 
     def for_cutting(self, piece: Piece) -> float:
         """A piece in two, before the halves are looked at."""
-        width = np.log(max(NARROWEST, piece.width / self.height))
-        return float(WEIGHTS.width * width - WEIGHTS.cut - WEIGHTS.clear * self.clear)
+        return WEIGHTS.width * self.log_width(piece) - WEIGHTS.cut - WEIGHTS.clear * self.clear
+
+    def log_width(self, piece: Piece) -> float:
+        """The logarithm of a piece's width over the line's digit height."""
+        return float(np.log(max(NARROWEST, piece.width / self.height)))
 
     def doubt(self, found: Found) -> float:
         """How far a piece is from being one digit whatever its halves look like; below 0 it is."""
@@ -172,7 +177,8 @@ def cuts_of(piece: Piece, scale: Scale) -> list[Cut]:
             left, right = _trimmed(piece, mask), _trimmed(piece, piece.mask & ~mask)
             if _may_be_digit(left, piece, scale) and _may_be_digit(right, piece, scale):
                 along = piece.mask[rows, np.rint(edge).astype(np.intp).clip(0, piece.width - 1)]
-                cuts.append(Cut(left, right, int(along[0]) + int((along[1:] > along[:-1]).sum())))
+                crossed = int(along[0]) + int((along[1:] > along[:-1]).sum())
+                cuts.append(Cut(left, right, min(max(crossed - 1, 0), MOST_CROSSED)))
     return cuts
 
 
@@ -181,7 +187,7 @@ def best_of(whole: Found, halves: Sequence[tuple[Found, Found]], cuts: Sequence[
     if not cuts:
         return (whole,)
     left, right = (np.stack([half.evidence for half in side]) for side in zip(*halves, strict=True))
-    left -= WEIGHTS.crossed * np.array([[min(max(cut.crossed - 1, 0), MOST_CROSSED)] for cut in cuts])
+    left -= WEIGHTS.crossed * np.array([[cut.crossed] for cut in cuts])
     pairs = np.logaddexp.reduce(left[:, :, None] + right[:, None, :], axis=0)
     if pairs.max() + scale.for_cutting(whole.piece) <= whole.strength:
         return (whole,)
