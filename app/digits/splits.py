@@ -76,7 +76,7 @@ class Weights(NamedTuple):
 
 
 # Fitted by maximum likelihood on pieces of made-up pages: ``python -m training.cuts``.
-WEIGHTS: Final = Weights(probability=0.86, height=7.9, wide=0.59, crossed=0.61, cut=2.9, clear=4.5, width=3.0)
+WEIGHTS: Final = Weights(probability=0.71, height=8.37, wide=0.84, crossed=0.39, cut=3.31, clear=4.73, width=2.62)
 # A digit is clear if the evidence for its best label is at least this.
 CLEAR: Final = -1.5
 # Evidence that so many good cuts may sum up to.
