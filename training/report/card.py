@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from training.abstain import with_abstention
 from training.calibrate import expected_ece_if_calibrated
 from training.export import write_manifest
 from training.figures.catalogue import draw
@@ -17,12 +18,15 @@ FIGURES: Final = ("confusion-matrix", "reliability", "robustness", "filters", "p
 
 
 def finish_card(study: Study) -> None:
-    """Measure a shipped model's robustness, and write manifest, card and figures anew; graph and metrics stay.
+    """Measure a shipped model's robustness and abstention, and write manifest, card and figures anew; graph and metrics stay.
+
+    Both change with framing, too.
 
     Args:
         study: of the folder; its manifest has metrics.
     """
-    manifest = study.manifest.model_copy(update={"robustness": study.robustness})
+    abstention = with_abstention(study.classifier, study.split("validation")).manifest.abstention
+    manifest = study.manifest.model_copy(update={"abstention": abstention, "robustness": study.robustness})
     floor = expected_ece_if_calibrated(study.answers("test").probabilities)
     write_manifest(study.folder, manifest)
     write_card(study.folder, manifest, RunFolder(study.folder).load_record(), floor)
