@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.container.engine import Compose, Docker, composed, logs_of, wait_until_healthy
+from tests.reliability.contained import out_of_memory
 
 pytestmark = pytest.mark.engine
 
@@ -53,6 +55,12 @@ def test_killed_service_is_restarted_and_ready(docker: Docker, compose: Compose,
         assert time.monotonic() < killed + 30, "it was not restarted"
     wait_until_healthy(docker, name)
     measured.append(f"ready {time.monotonic() - killed:.2f} s after it was killed")
+
+
+def test_service_killed_for_want_of_memory_comes_back_and_clients_miss_nothing(docker: Docker, image: str) -> None:
+    row = asyncio.run(out_of_memory(docker, image, times=1, seconds=1))
+    assert row.broken == []
+    assert row.accepted > 0
 
 
 def test_stop_under_load_loses_no_request(docker: Docker, compose: Compose, measured: list[str]) -> None:

@@ -13,7 +13,8 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
-from tests.reliability import machine, models, stops
+from tests.container.engine import FINISHED_IMAGE, run_docker
+from tests.reliability import contained, machine, models, stops
 from tests.reliability.flood import crowd, flood
 from tests.reliability.fuzz import mutants
 from tests.reliability.manners import rudeness
@@ -36,6 +37,9 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "descriptors": lambda folder, scale: machine.no_file_descriptors(folder, seconds=max(2, 5 * scale)),
     "disk": lambda folder, scale: machine.full_disk(folder, seconds=max(2, 5 * scale)),
     "memory": lambda folder, scale: machine.no_memory(folder, seconds=max(1, 5 * scale)),
+    "container": lambda _, scale: contained.out_of_memory(
+        run_docker, str(FINISHED_IMAGE), times=round(5 * scale) or 1, seconds=max(1, 5 * scale)
+    ),
     "names": lambda folder, scale: machine.no_names(folder, seconds=max(1, 5 * scale)),
     "clock": lambda folder, scale: machine.clock_jumps(folder, seconds=max(1, 5 * scale)),
     "home": lambda folder, scale: machine.no_home(folder, seconds=max(1, 5 * scale)),
@@ -67,6 +71,8 @@ def _missing(name: str) -> str | None:
     """What a scenario needs and this machine has not got."""
     if name == "rolling" and shutil.which("nginx") is None:
         return "nginx is not installed"
+    if name == "container" and FINISHED_IMAGE is None:
+        return "DIGITS_TEST_IMAGE names no image"
     if name == "names" and not machine.can_hide_names():
         return "no namespace of mounts can be made here"
     if name == "clock" and machine.FAKETIME is None:

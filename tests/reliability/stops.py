@@ -7,14 +7,14 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from app.client import AsyncDigitsClient, Result
-from tests.reliability.load import LABELS, PICTURES, Load, Outcome
+from tests.reliability.callers import callers
+from tests.reliability.load import Load, Outcome
 from tests.reliability.rows import Row
 from tests.reliability.service import service
 
@@ -66,14 +66,14 @@ async def _killed(folder: Path, end: str, times: int, seconds: float) -> Row:
     number, told = ENDS[end]
     with service(folder / "kill.log", workers="2") as server:
         await asyncio.to_thread(server.wait_until, lambda: len(server.workers) == 2)
-        with _clients(server.url) as clients:
+        with callers(server.url) as asking:
             for place in (time % 2 for time in range(times)):
                 await asyncio.sleep(seconds)
                 killed = server.workers[place]
                 os.kill(killed, number)
                 await asyncio.to_thread(server.wait_until, lambda: server.workers[place] != killed)  # noqa: B023
             await asyncio.sleep(seconds)
-        answers = await clients.answers()
+        answers = await asking.answers()
         log = server.log
     kept = {"each came back": True, "the log says why it ended": all(words in log for words in told)}
     name = f"{end} of a worker, {times} times, through DigitsClient"
@@ -82,7 +82,7 @@ async def _killed(folder: Path, end: str, times: int, seconds: float) -> Row:
 
 async def rolling_restart(folder: Path, *, seconds: float) -> Row:
     """Two services behind nginx are restarted one after the other: a client of the proxy sees answers only."""
-    *ports, proxy = (_free_port() for _ in range(3))
+    *ports, proxy = (free_port() for _ in range(3))
     with ExitStack() as services:
         running = [services.enter_context(service(folder / f"{port}.log", port=str(port))) for port in ports]
         async with _proxy(folder, one=ports[0], other=ports[1], port=proxy):
@@ -99,44 +99,6 @@ async def rolling_restart(folder: Path, *, seconds: float) -> Row:
     return replace(row, lost=row.requests - row.accepted)
 
 
-class _Clients:
-    """Clients of ours that ask until they are told to stop."""
-
-    def __init__(self, url: str, count: int = 4) -> None:
-        self._going_on = True
-        self._tasks = [asyncio.create_task(self._ask(url, number)) for number in range(count)]
-
-    def stop(self) -> None:
-        self._going_on = False
-
-    async def answers(self) -> list[bool]:
-        """Whether each answer was right; raises what a client raised."""
-        return [right for task in self._tasks for right in await task]
-
-    async def _ask(self, url: str, number: int) -> list[bool]:
-        rights = []
-        async with AsyncDigitsClient(url) as client:
-            while self._going_on:
-                number = (number + 1) % len(LABELS)
-                (result,) = await client.predict([PICTURES[number]])
-                rights.append(_label_of(result) == LABELS[number])
-                await asyncio.sleep(0.05)
-        return rights
-
-
-@contextmanager
-def _clients(url: str) -> Iterator[_Clients]:
-    clients = _Clients(url)
-    try:
-        yield clients
-    finally:
-        clients.stop()
-
-
-def _label_of(result: Result) -> str | None:
-    return result.label if result.status == "ok" else None
-
-
 @asynccontextmanager
 async def _proxy(folder: Path, **ports: int) -> AsyncIterator[None]:
     config = folder / "nginx.conf"
@@ -149,7 +111,8 @@ async def _proxy(folder: Path, **ports: int) -> AsyncIterator[None]:
             process.send_signal(signal.SIGQUIT)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
