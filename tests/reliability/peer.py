@@ -22,7 +22,7 @@ from app.digits.preprocessing import mnist_frame
 from app.settings import PROJECT
 from benchmarks.contender import Contender, Job, Running, running
 from tests.reliability.flood import CAPACITY, TIMES, Phases
-from tests.reliability.fuzz import CLIENTS, HANG_S, Tally, client
+from tests.reliability.fuzz import HANG_S, tallied
 from tests.reliability.load import PICTURES, Load
 from tests.reliability.mutate import SEEDS, mutated
 from tests.reliability.rows import Row, table_of
@@ -58,10 +58,9 @@ async def flood(python: Path, folder: Path, *, seconds: float, capacity: float =
 async def mutants(python: Path, folder: Path, *, inputs: int) -> Row:
     """The files of ``tests.reliability.fuzz``, as it takes no others' tables and tensors."""
     with litserve(python, 0, folder / "fuzz.log") as server:
-        host, _, port = server.url.removeprefix("http://").partition(":")
-        requests, tally = itertools.islice(_mutants(random.Random(0)), inputs), Tally()  # noqa: S311 - no secret
+        requests = itertools.islice(_mutants(random.Random(0)), inputs)  # noqa: S311 - no secret
         memory = sum(server.memory_mb())
-        await asyncio.gather(*(client((host, int(port)), requests, tally) for _ in range(CLIENTS)))
+        tally = await tallied(server.url, requests)
         after = sum(server.memory_mb())
     kept = {"no 5xx and no silence": not tally.faults, "memory is bounded": after < memory + 100}
     in_time = {f"no answer above {HANG_S:g} s ({len(tally.slow)} are)": not tally.slow}
