@@ -60,8 +60,11 @@ def usual_files(body: bytes, boundary: bytes, max_files: int) -> list[Upload] | 
     opening, delimiter = b"--" + boundary + b"\r\n", b"\r\n--" + boundary
     if len(boundary) > LONGEST_BOUNDARY or not (body.startswith(opening) and body.endswith(delimiter + b"--\r\n")):
         return None
+    count = body.count(delimiter)
+    if count > max_files:  # first: to take 100,000 apart holds the event loop up for 6 ms more
+        return None
     parts = body[len(opening) : -len(delimiter) - len(b"--\r\n")].split(delimiter + b"\r\n")
-    if len(parts) > max_files or body.count(delimiter) != len(parts):  # a delimiter that no line's end follows
+    if len(parts) != count:  # a delimiter that no line's end follows
         return None
     files = []
     for part in parts:
