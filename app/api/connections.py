@@ -14,7 +14,8 @@ from enum import Enum, auto
 from typing import Any, ClassVar, Final
 
 from starlette.responses import Response
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.api.joined import Joined
 from app.api.problems import HEADER_TOO_LARGE, NO_MEMORY, NOT_HTTP, SLOW_HEADER, Kind, kind_of, problem, problem_response
@@ -63,6 +64,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._refused = False
         self._timer: TimerHandle | None = None
         self._unread_timer: TimerHandle | None = None
+        self._answering: RequestResponseCycle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         self._joined = Joined(transport)
@@ -73,6 +75,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._disarm()
         self._forget_unread()
         super().connection_lost(exc)
+        self._stop_answering()
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
@@ -195,6 +198,16 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _is_answered(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _stop_answering(self) -> None:
+        """Nobody listens any more. uvicorn tells only the last request that came in, and others may wait before it."""
+        if self._answering is not None and not self._answering.response_complete:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
 
     def _size_of_header(self) -> int:
         # ": " and the line's end are four bytes; so are the spaces and the end of the request line, less the method.

@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -202,3 +203,15 @@ def test_refused_connections_are_counted_and_logged(server: Server, client: sock
     _until_closed(client)
     assert 'digits_refused_requests_total{problem="not-http"}' in server.get("/metrics").text
     assert '"message":"connection refused"' in server.log
+
+
+def test_client_that_leaves_with_requests_waiting_is_no_fault(server: Server) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
+    for _ in range(10):
+        with closing(socket.create_connection((host, int(port)), timeout=5)) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # leaves by a reset
+            client.sendall((POST % len(PNG) + PNG) * 50)
+            client.recv(100)
+    server.wait_until(lambda: server.get("/health").json()["queued_images"] == 0)
+    assert "unexpected fault" not in server.log
+    assert '"level":"error"' not in server.log
