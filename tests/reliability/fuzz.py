@@ -23,6 +23,7 @@ from tests.reliability.service import service
 
 CLIENTS: Final = 4
 HANG_S: Final = 1.0
+GIVEN_UP: Final = 504  # the deadline of the service's own
 HEAD: Final = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
 FORM: Final = HEAD + pictures.FILES["png"] + b"\r\n" + HEAD + pictures.FILES["csv"] + b"\r\n--b--\r\n"
 # The protocol's inputs by data type: name, shape, and binary data.
@@ -122,10 +123,11 @@ async def _client(address: tuple[str, int], requests: Iterator[bytes], tally: Ta
             reader, writer = await asyncio.open_connection(*address)
             continue
         tally.answered += 1
-        if int(head[9:12]) >= 500 or not _is_json(body):
-            tally.faults.append(request)
-        if time.monotonic() - started > HANG_S:
+        status = int(head[9:12])
+        if status == GIVEN_UP or time.monotonic() - started > HANG_S:
             tally.slow.append(request)
+        elif status >= 500 or not _is_json(body):
+            tally.faults.append(request)
     writer.close()
 
 
