@@ -117,8 +117,8 @@ async def _client(address: tuple[str, int], requests: Iterator[bytes], tally: Ta
         try:
             async with asyncio.timeout(20):
                 head, body = await read_answer(reader)
-        except (OSError, EOFError, TimeoutError):
-            tally.faults.append(request)
+        except (OSError, EOFError) as exc:
+            (tally.slow if isinstance(exc, TimeoutError) else tally.faults).append(request)
             writer.close()
             reader, writer = await asyncio.open_connection(*address)
             continue

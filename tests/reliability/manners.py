@@ -46,6 +46,7 @@ async def _beside(server: Server, load: Load, rude: Rude, clients: int, seconds:
     kept = {
         "room given back": health["queued_images"] == 0,
         "no connection left": left <= 0 and ended == 0,
+        "no error in the log": '"level":"error"' not in server.log,
     }
     name = rude.__name__.replace("_", " ") + (f", {clients:,} connections" if rude is nothing_at_all else "")
     return Row.of(name, [before, during, after], server.log, (memory, memory_mb(server)), kept, in_time)

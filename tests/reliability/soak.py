@@ -79,7 +79,8 @@ async def soak(folder: Path, *, requests: int) -> Row:
             "no thread more": _count(server, "task") <= threads,
             "same answers at the end": not changed,
         }
-    return Row(f"soak, {len({kind.request for kind in kinds})} kinds of requests", requests, requests, 0, failed, memory_mb=(memory, after), kept=kept)
+    name = f"soak, {len({kind.request for kind in kinds})} kinds of requests"
+    return Row(name, requests, requests, 0, failed, memory_mb=(memory, after), kept=kept)
 
 
 async def _ask(server: Server, turns: itertools.cycle[Kind], requests: int) -> int:
