@@ -70,7 +70,7 @@ def create_app(settings: Settings | None = None, *, load: Loader | None = None) 
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
-        openapi_url="/openapi.json" if settings.docs_enabled else None,
+        openapi_url=None,  # docs has it, made once
         telemetry=telemetry,
     )
     app.state.services = services
@@ -147,7 +147,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     registry = services.registry
     registry.load_default()
-    if app.openapi_url is not None:
+    if services.settings.docs_enabled:
         app.openapi()  # it is kept; whoever asks for it first would make all others wait for 0.1 s
     _start(services.decoders)
     # Daemons: a model whose load hangs must not keep the process from ending.
