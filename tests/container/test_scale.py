@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.container.engine import BUILD_NETWORK, Compose, Docker, composed, logs_of, wait_until_healthy
+from tests.container.engine import BUILD_NETWORK, Compose, Docker, composed, logs_of, wait_until_healthy, wait_until_ready
 
 pytestmark = pytest.mark.engine
 
@@ -30,6 +30,8 @@ def nginx(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> str:
 def compose(docker: Docker, image: str, nginx: str) -> Iterator[Compose]:
     variables = {"NGINX_IMAGE": nginx, "DIGITS_PROXY_PORT": "127.0.0.1:0"}
     with composed(docker, image, "digits-scale", "proxy", **variables) as compose:
+        [proxy] = compose.containers("proxy")
+        wait_until_ready(f"http://{docker('port', proxy, '8080/tcp')}")  # it has no health check of its own
         yield compose
 
 
