@@ -1,4 +1,4 @@
-# The training module, apart from the service: torch (as locked, with CUDA on x86-64: 8 GB) and the tests' tools.
+# The training module, apart from the service: torch (as locked, with CUDA on x86-64: 6.6 GB) and the tests' tools.
 #
 #   docker compose run --rm train train --recipe cnn --seed 0
 #

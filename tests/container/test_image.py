@@ -16,7 +16,7 @@ import pytest
 from app import __version__
 from app.digits import manifest as manifests
 from app.digits.classifier import DigitClassifier
-from tests.container.engine import PROJECT, Container, Docker, wait_until_healthy, wait_until_ready
+from tests.container.engine import BUILD_NETWORK, PROJECT, Container, Docker, wait_until_healthy, wait_until_ready
 
 pytestmark = pytest.mark.engine
 
@@ -64,6 +64,24 @@ references = References()
 references.feed(fetch(docs)[1])
 urls = [urllib.parse.urljoin(docs, reference) for reference in references.found + ["openapi.json"]]
 print(json.dumps({url: [fetch(url)[0], len(fetch(url)[1])] for url in urls}))
+"""
+
+# Prints what is where, but for times: one line a file. What the engine mounts is not the image's.
+LIST_FILES = """
+import hashlib, os
+
+for folder, folders, files in os.walk("/"):
+    if folder == "/":
+        folders[:] = sorted(set(folders) - {"proc", "sys", "dev"})
+    for name in sorted(folders + files):
+        path = os.path.join(folder, name)
+        if path in ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf"):
+            continue
+        found = os.lstat(path)
+        content = os.readlink(path) if os.path.islink(path) else ""
+        if os.path.isfile(path) and not os.path.islink(path):
+            content = hashlib.sha256(open(path, "rb").read()).hexdigest()
+        print(path, oct(found.st_mode), found.st_uid, found.st_gid, content)
 """
 
 
@@ -166,6 +184,17 @@ def test_image_is_small(docker: Docker, image: str, measured: list[str]) -> None
     ours = sum(int(layer.partition("\t")[0]) for layer in layers[: first + 1])
     measured.append(f"{total / 1e6:.0f} MB, {ours / 1e6:.0f} MB of it above the base")
     assert ours <= MOST_BYTES_ABOVE_BASE
+
+
+def test_image_built_again_holds_the_same_files(docker: Docker, image: str, measured: list[str]) -> None:
+    """Of the same sources and the same base; only their times differ."""
+    docker("build", "--no-cache", "--network", BUILD_NETWORK, "--tag", "digits-again:test", str(PROJECT))
+    command = ("--user", "0", "--network", "none", "--entrypoint", "python")
+    first, again = (
+        set(docker("run", "--rm", *command, tag, "-c", LIST_FILES).splitlines()) for tag in (image, "digits-again:test")
+    )
+    measured.append(f"built again: {len(first):,} files, {len(first ^ again)} differ")
+    assert first ^ again == set(), "or the image is of other sources: build it again"
 
 
 @pytest.mark.parametrize("options", [(), ("--init",)], ids=["as process 1", "under an init"])
