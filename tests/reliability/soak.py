@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -66,10 +67,10 @@ async def soak(folder: Path, *, requests: int) -> Row:
     with service(folder / "soak.log", request_timeout_ms="60000") as server:
         kinds = [await _known(server, request) for request in _requests()]
         turns = itertools.cycle(kinds)
-        failed = await _ask(server, turns, int(requests * WARM_SHARE))
+        other = await _ask(server, turns, int(requests * WARM_SHARE))
         await asyncio.sleep(SETTLED_S)
         memory, files, threads = memory_mb(server), _count(server, "fd"), _count(server, "task")
-        failed += await _ask(server, turns, requests - int(requests * WARM_SHARE))
+        other += await _ask(server, turns, requests - int(requests * WARM_SHARE))
         after = memory_mb(server)
         changed = [kind for kind in kinds if await _asked(server, kind.request) != (kind.status, kind.content)]
         await asyncio.sleep(SETTLED_S)
@@ -78,30 +79,33 @@ async def soak(folder: Path, *, requests: int) -> Row:
             "no file more": _count(server, "fd") <= files,
             "no thread more": _count(server, "task") <= threads,
             "same answers at the end": not changed,
+            f"no other answer on the way {dict(other) or ''}".rstrip(): not other,
         }
     name = f"soak, {len({kind.request for kind in kinds})} kinds of requests"
-    return Row(name, requests, requests, 0, failed, memory_mb=(memory, after), kept=kept)
+    return Row(name, requests, requests, 0, other.total(), memory_mb=(memory, after), kept=kept)
 
 
-async def _ask(server: Server, turns: itertools.cycle[Kind], requests: int) -> int:
-    """Send; how many answers were other than the first of their kind."""
+async def _ask(server: Server, turns: itertools.cycle[Kind], requests: int) -> Counter[str]:
+    """Send; the answers that were other than the first of their kind."""
     left = itertools.repeat(None, requests)
     host, _, port = server.url.removeprefix("http://").partition(":")
 
-    async def client() -> int:
+    async def client() -> Counter[str]:
         reader, writer = await asyncio.open_connection(host, int(port))
-        failed = 0
+        other = Counter[str]()
         for _, kind in zip(left, turns, strict=False):
             writer.write(kind.request)
             head, body = await read_answer(reader)
-            failed += int(head[9:12]) != kind.status or _content(body) != kind.content
+            status = int(head[9:12])
+            if (status, _content(body)) != (kind.status, kind.content):
+                other[f"{status} for {kind.status}"] += 1
             if b"\r\nconnection: close" in head.lower():
                 writer.close()
                 reader, writer = await asyncio.open_connection(host, int(port))
         writer.close()
-        return failed
+        return other
 
-    return sum(await asyncio.gather(*(client() for _ in range(CLIENTS))))
+    return sum(await asyncio.gather(*(client() for _ in range(CLIENTS))), Counter[str]())
 
 
 async def _known(server: Server, request: httpx.Request) -> Kind:
