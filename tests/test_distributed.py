@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import logging
 import socket
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from tests.fakes import FakeSession, load_fake
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("default")]
 
 SETTINGS = Settings(provider="cpu", intra_op_threads=1)
+# Ray adds a replica once there was need of it for half a minute.
+PATIENCE_S = 180.0
 # What no two answers have in common.
 OF_THE_MOMENT = ("request_id", "timings_ms")
 REQUESTS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -91,6 +95,21 @@ def test_replicas_share_the_requests(replicas: httpx.Client) -> None:
         if len(pids) == 2:
             return
     raise AssertionError(f"only {pids} answered")
+
+
+def test_replica_is_added_under_load(replicas: httpx.Client) -> None:
+    from ray import serve
+
+    from app.distributed import app
+
+    serve.run(app({"max_replicas": "2", "requests_a_replica": "1"}))
+    until, pids = time.monotonic() + PATIENCE_S, {replicas.get("/health").json()["pid"]}
+    with ThreadPoolExecutor(8) as clients:
+        while len(pids) == 1:
+            assert time.monotonic() < until, "there is still one"
+            answers = clients.map(lambda _: replicas.post("/v1/predict", files=multipart(pictures.png())), range(200))
+            assert {answer.status_code for answer in answers} == {200}
+            pids |= {replicas.get("/health").json()["pid"] for _ in range(10)}
 
 
 def test_replica_with_a_run_that_hangs_tells_ray(cluster: Any, models_dir: Path, session: FakeSession) -> None:

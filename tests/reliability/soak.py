@@ -64,7 +64,7 @@ def _requests() -> list[httpx.Request]:
 
 async def soak(folder: Path, *, requests: int) -> Row:
     """Send so many, in turn; memory is compared with that after the first twentieth."""
-    with service(folder / "soak.log", request_timeout_ms="60000") as server:
+    with service(folder / "soak.log", request_timeout_ms="600000") as server:
         kinds = [await _known(server, request) for request in _requests()]
         turns = itertools.cycle(kinds)
         other = await _ask(server, turns, int(requests * WARM_SHARE))
