@@ -96,7 +96,7 @@ def _heatmap(axes: Axes, by_bound: dict[str, np.ndarray[Any, Any]], start: float
 
 
 def _asked(prometheus: httpx.Client, expression: str, start: float, end: float) -> list[dict[str, Any]]:
-    query = {"query": filled(expression), "start": start, "end": end, "step": STEP_S}
+    query: dict[str, str | float] = {"query": filled(expression), "start": start, "end": end, "step": STEP_S}
     found: list[dict[str, Any]] = (
         prometheus.get("/api/v1/query_range", params=query).raise_for_status().json()["data"]["result"]
     )
