@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from training.abstain import with_abstention
+from app.digits.manifest import Abstention
+from training.abstain import made_up, rejected_shares
 from training.calibrate import expected_ece_if_calibrated
+from training.data import LABELS
 from training.export import write_manifest
 from training.figures.catalogue import draw
 from training.figures.style import NotApplicable, save
@@ -18,15 +20,12 @@ FIGURES: Final = ("confusion-matrix", "reliability", "robustness", "filters", "p
 
 
 def finish_card(study: Study) -> None:
-    """Measure a shipped model's robustness and abstention, and write manifest, card and figures anew; graph and metrics stay.
-
-    Both change with framing, too.
+    """Measure what changes with framing, too, and write manifest, card and figures anew; graph, metrics and thresholds stay.
 
     Args:
         study: of the folder; its manifest has metrics.
     """
-    abstention = with_abstention(study.classifier, study.split("validation")).manifest.abstention
-    manifest = study.manifest.model_copy(update={"abstention": abstention, "robustness": study.robustness})
+    manifest = study.manifest.model_copy(update={"abstention": _abstention(study), "robustness": study.robustness})
     floor = expected_ece_if_calibrated(study.answers("test").probabilities)
     write_manifest(study.folder, manifest)
     write_card(study.folder, manifest, RunFolder(study.folder).load_record(), floor)
@@ -35,3 +34,11 @@ def finish_card(study: Study) -> None:
             save(draw(name, study), study.folder / "figures" / f"{name}.svg")
         except NotApplicable:
             continue
+
+
+def _abstention(study: Study) -> Abstention | None:
+    """The manifest's, with the made-up non-digits that it declines now."""
+    rule = study.manifest.abstention
+    if rule is None or study.labels != LABELS:
+        return rule
+    return rule.model_copy(update={"nondigits": rejected_shares(study.classifier, made_up(study.split("validation")))})

@@ -108,7 +108,7 @@ def extract(
 
 @app.command()
 def card(models: ModelsArgument, data: DataOption = None, data_dir: DataDirOption = None) -> None:
-    """Measure a shipped model's robustness and abstention into its manifest, and write its card and the card's figures anew."""
+    """Measure a shipped model's robustness, and what it declines, into its manifest; write its card and figures anew."""
     from training.report.card import finish_card
 
     for study in _studies(models, data, data_dir, PICTURES):

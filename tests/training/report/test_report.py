@@ -104,7 +104,13 @@ def test_card_command_writes_what_it_measured_and_no_picture_of_the_data(of_digi
     manifest = manifests.read(folder)
     assert manifest.robustness == of_digits.robustness
     assert manifest.robustness is not None
-    assert manifest.model_copy(update={"robustness": None}) == study.manifest.model_copy(update={"robustness": None})
+    before = study.manifest
+    assert manifest.abstention and before.abstention
+    measured = before.abstention.model_copy(update={"nondigits": manifest.abstention.nondigits})
+    assert manifest.model_copy(update={"robustness": None}) == before.model_copy(
+        update={"robustness": None, "abstention": measured}
+    )
+    assert manifest.abstention.nondigits != before.abstention.nondigits  # they were cut out of other digits
     text = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert f"{manifest.robustness.mean:.1%}" in text
     linked = re.findall(r"\]\((figures/[^)]*)\)", text)
