@@ -109,7 +109,8 @@ def main(
         }
         cells = measured(servers, kinds, rounds, seconds)
         memory = servers[ALONE].memory_mb()[0]
-        starts = [_start_s(folder / "start.log") for _ in range(STARTS)]
+        alone = next(contender for contender in contenders() if contender.name == ALONE)
+        starts = [_start_s(alone, kinds[ONE], folder / "start.log") for _ in range(STARTS)]
     bare = median(cells[BARE, ONE, 64], lambda cell: cell.cpu_ms)
     lowest = bare + parts.decoding + parts.model
     console.print(table_of(cells, lowest))
@@ -118,8 +119,9 @@ def main(
     )
     for name, value in ratios(cells, lowest, parts).items():
         console.print(f"{name}: {value:.2f}")
+    first = statistics.median(first for first, _ in starts)
     over = statistics.median(first / imports for first, imports in starts)
-    console.print(f"first answer over importing its libraries: {over:.2f} ({statistics.median(dict(starts)):.2f} s)")
+    console.print(f"first answer over importing its libraries: {over:.2f} ({first:.2f} s)")
     console.print(f"memory of one process after these requests: {memory:.0f} MB")
 
 
@@ -175,13 +177,12 @@ def median(cells: list[Cell], figure: Callable[[Cell], float]) -> float:
     return statistics.median(map(figure, cells))
 
 
-def _start_s(log: Path) -> tuple[float, float]:
+def _start_s(contender: Contender, job: Job, log: Path) -> tuple[float, float]:
     """Seconds from a process's start to its first answer, and what importing its libraries takes just then."""
     started = time.monotonic()
     subprocess.run([sys.executable, "-c", IMPORTS], check=True, cwd=PROJECT)
     imports = time.monotonic() - started
-    alone = next(contender for contender in contenders() if contender.name == ALONE)
-    with running(alone, jobs()[ONE], log) as server:
+    with running(contender, job, log) as server:
         return server.first_answer_s, imports
 
 

@@ -126,6 +126,14 @@ def logs_of(name: str) -> str:
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True).stdout
 
 
+def stand_in(docker: Docker, folder: Path, program: str, dockerfile: str) -> str:
+    """Build an image of Debian's own program, where the published one cannot be pulled."""
+    name = f"digits-{program}:test"
+    (folder / "Dockerfile").write_text(dockerfile)
+    docker("build", "--network", BUILD_NETWORK, "--tag", name, str(folder))
+    return name
+
+
 def run_docker(*arguments: str, **variables: str) -> str:
     """Run ``docker …`` with environment variables and return what it prints; the test fails where it fails."""
     return run("docker", *arguments, **variables)

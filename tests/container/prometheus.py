@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import threading
 import time
@@ -17,6 +16,7 @@ import numpy as np
 import yaml
 
 from app.settings import PROJECT
+from benchmarks.contender import free_port
 from tests.client import multipart
 from tests.pictures import png
 from tests.server import Server
@@ -40,8 +40,7 @@ def scraping(program: str, server: Server, folder: Path) -> Iterator[httpx.Clien
     del job["dns_sd_configs"]
     job["static_configs"] = [{"targets": [server.url.removeprefix("http://")]}]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     arguments = (
         f"--config.file={folder}/prometheus.yml",
         f"--storage.tsdb.path={folder}/data",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.container.engine import BUILD_NETWORK, Compose, Docker, composed
+from tests.container.engine import Compose, Docker, composed, stand_in
 
 pytestmark = pytest.mark.engine
 
@@ -25,10 +25,7 @@ ENTRYPOINT ["prometheus"]
 
 @pytest.fixture(scope="module")
 def prometheus(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("prometheus")
-    (folder / "Dockerfile").write_text(PROMETHEUS)
-    docker("build", "--network", BUILD_NETWORK, "--tag", "digits-prometheus:test", str(folder))
-    return "digits-prometheus:test"
+    return stand_in(docker, tmp_path_factory.mktemp("prometheus"), "prometheus", PROMETHEUS)
 
 
 @pytest.fixture

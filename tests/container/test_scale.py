@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.container.engine import BUILD_NETWORK, Compose, Docker, composed, logs_of, wait_until_healthy, wait_until_ready
+from tests.container.engine import Compose, Docker, composed, logs_of, stand_in, wait_until_healthy, wait_until_ready
 
 pytestmark = pytest.mark.engine
 
@@ -20,10 +20,7 @@ PROXY = "proxy:8080"
 
 @pytest.fixture(scope="module")
 def nginx(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("nginx")
-    (folder / "Dockerfile").write_text(NGINX)
-    docker("build", "--network", BUILD_NETWORK, "--tag", "digits-nginx:test", str(folder))
-    return "digits-nginx:test"
+    return stand_in(docker, tmp_path_factory.mktemp("nginx"), "nginx", NGINX)
 
 
 @pytest.fixture

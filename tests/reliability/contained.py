@@ -7,10 +7,10 @@ import subprocess
 import time
 from typing import Final
 
+from benchmarks.contender import free_port
 from tests.container.engine import Docker, composed, wait_until_healthy
 from tests.reliability.callers import callers
 from tests.reliability.rows import Row
-from tests.reliability.stops import free_port
 
 # Runs inside until there is no more. Of the processes below the limit the kernel is to take the service, the first below the
 # init, and not this one.

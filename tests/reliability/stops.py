@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
@@ -13,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from benchmarks.contender import free_port
 from tests.reliability.callers import callers
 from tests.reliability.load import Load, Outcome
 from tests.reliability.rows import Row
@@ -109,11 +109,3 @@ async def _proxy(folder: Path, **ports: int) -> AsyncIterator[None]:
             yield
         finally:
             process.send_signal(signal.SIGQUIT)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
