@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 
+from app.logs import new_request_id
 from tests.server import Server
 from training.strokes import as_png, draw_digit
 
@@ -113,7 +114,7 @@ class Load:
 
     async def _request(self, due: float) -> None:
         number = self._random.randrange(len(LABELS))
-        request_id = f"load-{self._random.getrandbits(64):016x}"
+        request_id = f"load-{new_request_id()}"  # not of the seed: several loads' requests are looked for in one log
         status, right = -1, False
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
