@@ -76,6 +76,18 @@ KANA: Final[dict[str, str]] = {
     "ヤ": "12 42 84 28 66 54 / 34 12 54 92",
     "ル": "34 16 32 60 12 88 / 58 10 58 86 88 60",
 }
+# As a brush runs them together.
+CURSIVE: Final[dict[str, tuple[str, ...]]] = {
+    "き": ("24 20 76 10 24 42 78 30 40 6 66 58 30 66 36 90 74 94", "20 24 78 14 / 22 48 80 38 50 4 66 64 26 66 40 92 76 92"),
+    "つ": (
+        "8 42 50 22 84 26 90 44 74 60 50 74",
+        "14 36 40 26 70 18 88 30 80 48 56 66 36 76",
+        "8 58 30 46 62 26 86 30 88 50 70 66 46 70",
+    ),
+    "は": ("24 8 16 60 26 88 44 40 66 34 56 12 58 74 46 86 42 72 62 76 80 88",),
+    "や": ("12 42 40 24 70 14 88 34 64 54 52 44 / 34 8 50 60 46 94",),
+    "れ": ("30 6 30 60 18 72 44 30 66 30 50 66 46 84 60 92 86 76",),
+}
 OTHERS: Final[dict[str, str]] = {
     "大": "12 36 88 36 / 50 8 46 50 14 92 / 50 44 86 92",
     "木": "10 34 90 34 / 50 8 50 92 / 48 36 12 78 / 52 36 88 78",
@@ -111,7 +123,8 @@ OTHERS: Final[dict[str, str]] = {
     "Я": "76 90 76 12 40 16 30 36 46 52 76 50 / 50 52 22 90",
 }
 
-KANA_SHARE: Final = 0.7
+KANA_SHARE: Final = 0.55
+CURSIVE_SHARE: Final = 0.2
 WORN_BELOW: Final = 0.6  # of white
 
 
@@ -128,12 +141,25 @@ def letter_frames(count: int, *, seed: int) -> Grey:
 
 def draw_letter(random: np.random.Generator) -> Grey:
     """One letter, its strokes apart or joined as fast hands join them, whole or worn as in old print; dark on light."""
-    script = KANA if random.random() < KANA_SHARE else OTHERS
-    strokes = strokes_of(list(script.values())[random.integers(len(script))])
-    if len(strokes) > 2 and random.random() < 0.5:  # two that are joined are often a 2 or a 6
-        strokes = _joined(strokes, random)
+    script, joins = _script(random)
+    strokes = strokes_of(script[random.integers(len(script))])
+    if joins and len(strokes) > 2:
+        if random.random() < 0.5:  # two that are joined are often a 2 or a 6
+            strokes = _joined(strokes, random)
+        if random.random() < 0.3:  # as in a column of writing
+            width = random.uniform(0.5, 0.8)
+            strokes = [0.5 + (stroke - 0.5) * (width, 1) for stroke in strokes]
     picture = drawn_by_pen([curve(stroke) for stroke in strokes], random)
     return _worn(picture, random) if random.random() < 0.4 else picture
+
+
+def _script(random: np.random.Generator) -> tuple[list[str], bool]:
+    """Letters to choose from, and whether their strokes may be joined; the cursive ones are."""
+    place = random.random()
+    if place < CURSIVE_SHARE:
+        forms = list(CURSIVE.values())
+        return list(forms[random.integers(len(forms))]), False
+    return list((KANA if place < CURSIVE_SHARE + KANA_SHARE else OTHERS).values()), True
 
 
 def strokes_of(text: str) -> list[NDArray[np.float64]]:

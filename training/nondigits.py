@@ -25,7 +25,9 @@ Maker = Callable[[np.random.Generator], Grey]
 
 SIDE: Final = 84
 MIDDLE: Final = 150  # darker counts as drawn
-LEAST: Final = 0.9  # of what is drawn must be framed: the one stroke that is left over of several can be a good digit
+# As much of what is drawn must be framed, but for some pixels: the one stroke that is left over of several can be a good digit.
+LEAST: Final = 0.9
+ROUNDED: Final = 3
 LYING: Final = (2, 3, 4, 5, 6, 7, 9)
 MIRRORED: Final = (3, 4, 9)
 
@@ -251,7 +253,7 @@ def nondigits(digits: Split, *, seed: int) -> Iterator[tuple[str, Frame]]:
 def framed(picture: Grey) -> Frame | None:
     """The picture as the service frames it; None where that finds nothing, or leaves a part of it out."""
     with contextlib.suppress(BlankPicture):
-        if _share_framed(frame := mnist_frame(picture), picture) >= LEAST:
+        if _is_whole(frame := mnist_frame(picture), picture):
             return frame
     return None
 
@@ -262,11 +264,11 @@ def nondigit_frames(count: int, digits: Split, *, seed: int) -> tuple[Grey, list
     return np.stack([frame.image[0] for frame in frames]), list(kinds)
 
 
-def _share_framed(frame: Frame, picture: Grey) -> float:
-    """How much of what was drawn framing kept, along the longer side."""
+def _is_whole(frame: Frame, picture: Grey) -> bool:
+    """Whether framing kept what was drawn, from side to side and from top to bottom."""
     dark = picture < MIDDLE
-    height, width = (np.ptp(np.flatnonzero(dark.any(axis=axis))) + 1 for axis in (1, 0)) if dark.any() else (0, 0)
-    return max(frame.box[2], frame.box[3]) / max(height, width, 1)
+    drawn = [np.ptp(np.flatnonzero(dark.any(axis=axis))) + 1 for axis in (0, 1)] if dark.any() else [0, 0]
+    return all(kept >= LEAST * side - ROUNDED for kept, side in zip(frame.box[2:], drawn, strict=True))
 
 
 def _glyph(glyphs: dict[str, list[Stroke]], random: np.random.Generator) -> Grey:

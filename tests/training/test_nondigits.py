@@ -1,11 +1,13 @@
+import itertools
+
 import numpy as np
 import pytest
 
 from app.digits.manifest import Thresholds
 from tests.fakes import LABELS
 from training.abstain import fit_thresholds
-from training.letters import KANA, OTHERS, letter_frames, strokes_of
-from training.nondigits import KINDS, draw_nondigit, nondigit_frames
+from training.letters import CURSIVE, KANA, OTHERS, letter_frames, strokes_of
+from training.nondigits import KINDS, draw_nondigit, framed, nondigit_frames
 from training.trainer import Data
 
 
@@ -37,7 +39,15 @@ def test_letter_frames_are_framed_whole_and_the_same_for_the_same_seed() -> None
     assert (frames.max(axis=(1, 2)) == 255).all()
 
 
-@pytest.mark.parametrize("text", [*KANA.values(), *OTHERS.values()])
+def test_picture_of_which_framing_keeps_one_stroke_is_not_used() -> None:
+    picture = np.full((84, 84), 255, np.uint8)
+    picture[10:74, 12:18] = 0
+    assert framed(picture) is not None
+    picture[10:74, 66:72] = 0
+    assert framed(picture) is None
+
+
+@pytest.mark.parametrize("text", [*KANA.values(), *itertools.chain(*CURSIVE.values()), *OTHERS.values()])
 def test_letter_lies_in_the_unit_square(text: str) -> None:
     for stroke in strokes_of(text):
         assert len(stroke) >= 2
