@@ -267,7 +267,7 @@ def nondigit_frames(count: int, digits: Split, *, seed: int) -> tuple[Grey, list
 def _is_whole(frame: Frame, picture: Grey) -> bool:
     """Whether framing kept what was drawn, from side to side and from top to bottom."""
     dark = picture < MIDDLE
-    drawn = [np.ptp(np.flatnonzero(dark.any(axis=axis))) + 1 for axis in (0, 1)] if dark.any() else [0, 0]
+    drawn = [int(np.ptp(np.flatnonzero(dark.any(axis=axis)))) + 1 for axis in (0, 1)] if dark.any() else [0, 0]
     return all(kept >= LEAST * side - ROUNDED for kept, side in zip(frame.box[2:], drawn, strict=True))
 
 
