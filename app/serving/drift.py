@@ -97,11 +97,12 @@ class DriftWatch:
         return {steps: count / self.pictures for steps, count in self._framing().items()}
 
     def _count(self) -> None:
-        for frame, prediction in self._uncounted:
+        while self._uncounted:
             if self._younger.pictures >= self._half:
                 self._older, self._younger = self._younger, self._empty()
-            self._younger.add(frame, prediction)
-        self._uncounted.clear()
+            room = self._half - self._younger.pictures
+            self._younger.add(self._uncounted[:room])
+            del self._uncounted[:room]
 
     def _framing(self) -> dict[str, int]:
         return {", ".join(steps): count for steps, count in (self._older.framing + self._younger.framing).items()}
