@@ -72,6 +72,10 @@ check: .venv/training.stamp ## Lint, formatting, types and security
 	$(BIN)/mypy
 	$(BIN)/bandit --quiet --severity-level medium --recursive app training
 
+.PHONY: openapi
+openapi: .venv/dev.stamp ## Write app/api/openapi.json anew, after a change of routes or answers
+	$(BIN)/python -m app.api.contract
+
 .PHONY: format
 format: .venv/dev.stamp ## Format the code
 	$(BIN)/ruff check --fix .

@@ -16,7 +16,22 @@ from starlette.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app import __version__, tracing
-from app.api import direct, docs, explain, guard, health, middleware, models, page, predict, problems, read, samples, security
+from app.api import (
+    contract,
+    direct,
+    docs,
+    explain,
+    guard,
+    health,
+    middleware,
+    models,
+    page,
+    predict,
+    problems,
+    read,
+    samples,
+    security,
+)
 from app.api.layered import Layered
 from app.api.v2 import routes as v2
 from app.digits.classifier import DigitClassifier
@@ -78,6 +93,7 @@ def create_app(settings: Settings | None = None, *, load: Loader | None = None) 
         app.include_router(group.router)
     if settings.page_enabled:
         page.install(app)
+    contract.install(app)
     if settings.docs_enabled:
         docs.install(app)
     problems.install(app)
@@ -147,8 +163,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     registry = services.registry
     registry.load_default()
-    if services.settings.docs_enabled:
-        app.openapi()  # it is kept; whoever asks for it first would make all others wait for 0.1 s
     _start(services.decoders)
     # Daemons: a model whose load hangs must not keep the process from ending.
     threading.Thread(target=registry.load_others, name="loader", daemon=True).start()

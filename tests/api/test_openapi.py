@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from app.api import contract
 from app.api.problems import MEDIA_TYPE
 from app.api.schemas import Problem
+from app.main import create_app
 from tests.client import Api
 
 ROUTES = {
@@ -59,6 +61,10 @@ def _references(node: object) -> Iterator[str]:
     elif isinstance(node, list):
         for value in node:
             yield from _references(value)
+
+
+def test_openapi_file_is_what_the_routes_declare() -> None:
+    assert contract.FILE.read_bytes() == contract.declared(create_app()), "run `make openapi` and commit the file"
 
 
 def test_openapi_lists_every_route(schema: dict[str, Any]) -> None:
