@@ -101,6 +101,13 @@ def test_page_pixel_values_and_the_reason_are_shown_on_request(page: Page) -> No
     page.keyboard.press("Escape")
     page.locator(".bars .best button").click()
     expect(page.locator(".why img")).to_have_attribute("alt", "The pixels that the model saw; red where 7 rests on them")
+    expect(page.locator(".why figcaption")).to_contain_text("no one spot decides")
+
+
+def test_page_tells_what_the_colours_of_the_reason_mean(page: Page) -> None:
+    choose(page, file("nine.png", pictures.png("9")))
+    page.locator(".bars .best button").click()
+    expect(page.locator(".why figcaption")).to_contain_text("the redder, the less probable")
 
 
 @pytest.mark.parametrize(

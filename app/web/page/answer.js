@@ -6,6 +6,8 @@ import { bitmapOf, paint } from "./picture.js";
 import { STAGES, because, milliseconds, percent } from "./words.js";
 
 const PICTURE_SIDE = 360;
+// What a spot must take from a probability for its map to show a colour.
+const NOTICED = 0.01;
 
 /**
  * @typedef {object} Asked
@@ -111,9 +113,13 @@ async function explain({ api, answer, picture }, label, figure) {
   const query = new URLSearchParams({ model: answer.model.name, label });
   figure.hidden = false;
   try {
-    const { overlay, probability } = await api.send(`v1/explain?${query}`, [picture], { field: "file" });
+    const { overlay, probability, drops } = await api.send(`v1/explain?${query}`, [picture], { field: "file" });
     const alt = `The pixels that the model saw; red where ${label} rests on them`;
-    const caption = `Why ${label} (${percent(probability)}): the redder, the less probable it gets with that spot covered`;
+    const most = Math.max(...drops.flat().map(Math.abs));
+    const how = most < NOTICED
+      ? "no one spot decides; it stays as probable with any of them covered"
+      : "the redder, the less probable it gets with that spot covered";
+    const caption = `Why ${label} (${percent(probability)}): ${how}`;
     figure.replaceChildren(el("img", { className: "pixels", src: overlay, alt }), el("figcaption", {}, caption));
   } catch (problem) {
     figure.replaceChildren(refusal(/** @type {any} */ (problem)));
