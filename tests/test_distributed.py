@@ -17,7 +17,7 @@ from PIL import Image
 
 from app.digits.errors import ModelStalled
 from app.main import create_app
-from app.settings import Settings
+from app.settings import PROJECT, Settings
 from tests import pictures
 from tests.client import Api, multipart
 from tests.fakes import FakeSession, load_fake
@@ -65,6 +65,7 @@ def replicas(cluster: Any) -> Iterator[httpx.Client]:
     serve.run(app({"min_replicas": "2", "max_replicas": "2"}))
     limits = httpx.Limits(max_keepalive_connections=0)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, limits=limits, timeout=60) as client:
+        _wait_for_all_models(client, times=20)
         yield client
     serve.shutdown()
 
@@ -72,7 +73,17 @@ def replicas(cluster: Any) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="module")
 def plain() -> Iterator[Api]:
     with Api(create_app(SETTINGS)) as api:
+        _wait_for_all_models(api)
         yield api
+
+
+def _wait_for_all_models(service: httpx.Client | Api, *, times: int = 1) -> None:
+    """The others load beside the first requests, and refusals name what is loaded; ``times`` is to meet each replica."""
+    shipped = {manifest.parent.name for manifest in (PROJECT / "models").glob("*/manifest.json")}
+    until = time.monotonic() + PATIENCE_S
+    while any({model["name"] for model in service.get("/v1/models").json()["models"]} != shipped for _ in range(times)):
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
