@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from PIL import Image
 from app.digits.errors import ModelStalled
 from app.main import create_app
 from app.settings import PROJECT, Settings
+from benchmarks.contender import free_port
 from tests import pictures
 from tests.client import Api, multipart
 from tests.fakes import FakeSession, load_fake
@@ -58,9 +58,7 @@ def replicas(cluster: Any) -> Iterator[httpx.Client]:
 
     from app.distributed import app
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     serve.start(http_options={"host": "127.0.0.1", "port": port})
     serve.run(app({"min_replicas": "2", "max_replicas": "2"}))
     limits = httpx.Limits(max_keepalive_connections=0)
