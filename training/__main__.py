@@ -1,4 +1,4 @@
-"""``python -m training``: train, calibrate, export, evaluate, ship, quantize, reference; and those of ``training.report``."""
+"""``python -m training``: train, vote, calibrate, export, evaluate, ship, quantize, reference; those of ``training.report``."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ from training.train import train as train_run
 from training.train import trained_network
 from training.trainer import Data, predict
 from training.variant import ship_quantized
+from training.vote import ENSEMBLE
+from training.vote import vote as vote_runs
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -102,6 +104,16 @@ def train(
         )
     if crew.leads:
         console.print(f"Trained: {folder.path}")
+
+
+@app.command()
+def vote(
+    runs: Annotated[list[Path], typer.Argument(help="Finished runs of cnn, one for each seed.")],
+    save_dir: Annotated[Path, typer.Option(help="The folder of the run that joins them.")] = Path("runs") / f"{ENSEMBLE}-0",
+) -> None:
+    """Join runs that differ by their seed into one of cnn-teacher, whose members vote; nothing is trained."""
+    record = vote_runs([RunFolder(run) for run in runs], RunFolder(save_dir))
+    console.print(f"Joined: {save_dir}, {record.parameters:,} parameters")
 
 
 @app.command()

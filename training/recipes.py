@@ -22,22 +22,26 @@ _PUBLISHED = Recipe.model_validate(
     | {"optimizer": "adam", "learning_rate": 1e-3, "schedule": "constant", "weight_decay": 0, "dropout": 0, "bf16": False}
     | {"epochs": 10, "batch_size": 64}
 )
+# Of a recipe, for other classes.
+_WITHOUT_DIGITS: dict[str, object] = {"drawn_share": 0.0, "nondigit_share": 0.0, "letter_share": 0.0, "teacher": ""}
 _MLP = Recipe(epochs=60, batch_size=256, learning_rate=3e-3, dropout=0.0)
 
+# What meets other hands, pens and cameras, and what is no digit.
+_UNTAUGHT = Recipe(
+    epochs=48,
+    stroke=0.5,
+    coarse=0.04,
+    blur=0.5,
+    noise=0.04,
+    drawn_share=0.06,
+    nondigit_share=0.12,
+    letter_share=0.16,
+    nondigit_weight=0.6,
+)
+
 RECIPES: dict[str, Recipe] = {
-    # The one that meets other hands, pens and cameras, and what is no digit.
-    "cnn": Recipe(
-        epochs=48,
-        stroke=0.5,
-        coarse=0.04,
-        blur=0.5,
-        noise=0.04,
-        drawn_share=0.06,
-        nondigit_share=0.12,
-        letter_share=0.16,
-        nondigit_weight=0.6,
-    ),
-    "cnn-teacher": Recipe(arch="cnn-teacher", epochs=24),
+    "cnn": _UNTAUGHT.model_copy(update={"teacher": "cnn-teacher", "teacher_share": 0.7}),
+    "cnn-teacher": _UNTAUGHT.model_copy(update={"arch": "cnn-teacher"}),
     "mlp-128": _MLP.model_copy(update={"arch": "mlp-128"}),
     "mlp-512-256": _MLP.model_copy(update={"arch": "mlp-512-256"}),
     "mlp-512-256-128": _MLP.model_copy(update={"arch": "mlp-512-256-128"}),
@@ -60,7 +64,7 @@ def named_recipe(name: str | None, changes: dict[str, object], origin: Origin) -
     Args:
         name: of ``RECIPES``; ``published`` for the usual one of the architecture; None for ours of the architecture.
         changes: fields by name; ``arch`` among them says which architecture.
-        origin: the data; what our code draws is left out for other classes than digits, unless it was asked for.
+        origin: the data; what our code draws and our teacher are left out for other classes than digits, unless asked for.
 
     Returns:
         The recipe's name, and the recipe.
@@ -77,8 +81,8 @@ def named_recipe(name: str | None, changes: dict[str, object], origin: Origin) -
         name = f"{arch}-{PUBLISHED}"
     if name not in RECIPES:
         raise TrainingError(f"There is no recipe named {name!r}; there are: {PUBLISHED}, {', '.join(sorted(RECIPES))}.")
-    digits_only = {} if origin.is_digits else {"drawn_share": 0.0, "nondigit_share": 0.0, "letter_share": 0.0}
-    return name, Recipe.model_validate(RECIPES[name].model_dump() | digits_only | changes)
+    other_classes = {} if origin.is_digits else _WITHOUT_DIGITS
+    return name, Recipe.model_validate(RECIPES[name].model_dump() | other_classes | changes)
 
 
 def model_name(recipe: str, origin: Origin) -> str:

@@ -43,7 +43,8 @@ class Epoch(BaseModel):
 class RunRecord(BaseModel):
     """``run.json``: everything that tells how a checkpoint came about, and what was measured on it.
 
-    What came later than the first runs has the value that they had as its default.
+    What came later than the first runs has the value that they had as its default. ``voters`` are the seeds of the runs that
+    were joined into this one.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -56,6 +57,7 @@ class RunRecord(BaseModel):
     data_sha256: str
     teacher_sha256: str | None = None
     quantized_from: str | None = None
+    voters: tuple[int, ...] = ()
     created_at: str
     versions: dict[str, str]
     device: str

@@ -134,8 +134,8 @@ class Trainer:
         is_digit = labels != NO_DIGIT
         targets = targets_of(labels, self.classes, smoothing=self.recipe.label_smoothing)
         if self.teacher is not None:
-            share = self.recipe.teacher_share * is_digit[:, None]
-            targets = torch.lerp(targets, self.teacher.probabilities(inputs), share)
+            told = self.teacher.probabilities(inputs[is_digit])
+            targets[is_digit] = torch.lerp(targets[is_digit], told, self.recipe.teacher_share)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bf16):
             logits = self._shared(inputs)
         loss = soft_cross_entropy(logits, targets, torch.where(is_digit, 1.0, self.recipe.nondigit_weight))

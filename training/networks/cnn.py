@@ -12,7 +12,7 @@ from torchvision.ops import Conv2dNormActivation
 
 from training.networks.ensemble import Ensemble
 
-SIDE = 28
+VOTERS = 3
 
 
 def cnn(classes: int, *, dropout: float) -> nn.Module:
@@ -20,37 +20,22 @@ def cnn(classes: int, *, dropout: float) -> nn.Module:
 
     Channels come in sixteens, the blocks that ONNX Runtime computes in.
     """
-    return convolutions(classes, kernel=5, widths=(32, 32, 96, 192), dropout=dropout)
+    return nn.Sequential(
+        Conv2dNormActivation(1, 32, 5, padding=0),  # (N, 32, 24, 24)
+        nn.MaxPool2d(2),
+        Conv2dNormActivation(32, 32, 3),  # (N, 32, 12, 12)
+        Conv2dNormActivation(32, 32, 3),
+        nn.MaxPool2d(2),
+        Conv2dNormActivation(32, 96, 3),  # (N, 96, 6, 6)
+        Conv2dNormActivation(96, 96, 3),
+        nn.MaxPool2d(2),
+        Conv2dNormActivation(96, 192, 3, padding=0),  # (N, 192, 1, 1)
+        nn.Flatten(),
+        nn.Dropout(dropout),
+        nn.Linear(192, classes),
+    )
 
 
 def teacher(classes: int, *, dropout: float) -> nn.Module:
-    """Three wider ones that vote. They look first at areas of 3, 5 and 7 pixels, so that they differ (An et al. 2020)."""
-    return Ensemble(convolutions(classes, kernel=kernel, widths=(32, 64, 128, 256), dropout=dropout) for kernel in (3, 5, 7))
-
-
-def convolutions(classes: int, *, kernel: int, widths: tuple[int, int, int, int], dropout: float) -> nn.Module:
-    """Convolutions with batch norm and ReLU, max pooling between.
-
-    Args:
-        classes: of the answer.
-        kernel: side of the first convolution, in pixels.
-        widths: channels of the first, the two on half of the resolution, the two on a quarter, and the last.
-        dropout: before the last layer.
-    """
-    stem, half, quarter, last = widths
-    side = SIDE - kernel + 1
-    left = side // 2 // 2 // 2  # pixels a side before the last convolution
-    return nn.Sequential(
-        Conv2dNormActivation(1, stem, kernel, padding=0),  # (N, stem, side, side)
-        nn.MaxPool2d(2),
-        Conv2dNormActivation(stem, half, 3),  # (N, half, side/2, side/2)
-        Conv2dNormActivation(half, half, 3),
-        nn.MaxPool2d(2),
-        Conv2dNormActivation(half, quarter, 3),  # (N, quarter, side/4, side/4)
-        Conv2dNormActivation(quarter, quarter, 3),
-        nn.MaxPool2d(2),
-        Conv2dNormActivation(quarter, last, left, padding=0),  # (N, last, 1, 1)
-        nn.Flatten(),
-        nn.Dropout(dropout),
-        nn.Linear(last, classes),
-    )
+    """Several ``cnn`` that vote."""
+    return Ensemble(cnn(classes, dropout=dropout) for _ in range(VOTERS))
