@@ -15,7 +15,7 @@ SHA-256 of `model.onnx` (`{sha}…`) and its golden answers before it serves it.
 
 ## How good it is
 
-This file (seed {seed}, the best of its recipe by validation), measured through `app.digits.DigitClassifier` from PNG bytes:
+This file ({chosen}), measured through `app.digits.DigitClassifier` from PNG bytes:
 
 | split | pictures | accuracy | 95 % interval | NLL | ECE |
 |---|---|---|---|---|---|
@@ -40,8 +40,8 @@ validation.
 
 - Data: {data}; {train:,} pictures to learn from (SHA-256 `{data_sha}…`) and {validation:,} to validate on, divided by class
   with seed 0.
-- Network `{arch}`, {epochs} epochs, batch size {batch_size}; every hyperparameter is in `run.json`, the curves in
-  `history.csv`.
+- Network `{arch}`, {epochs} epochs, batch size {batch_size}{teacher}; every hyperparameter is in `run.json`, the curves
+  in `history.csv`.
 - Commit `{commit}`, torch {torch}, on {device}.
 - {calibration}, fitted on validation, inside the graph. Over {parity_n} pictures torch and ONNX Runtime
   differ by at most {parity:.1e} in any logit.
@@ -134,7 +134,7 @@ def render(manifest: ModelManifest, record: RunRecord, seeds: Sequence[int], ece
         drift=MNIST_DRIFT if record.data.is_mnist else ".",
         version=manifest.version,
         sha=manifest.sha256[:12],
-        seed=record.seed,
+        chosen=_chosen(record),
         rows="\n".join(_row(split, metrics) for split, metrics in manifest.metrics.items()),
         seeds=_seeds(manifest, record),
         floor=ece_floor,
@@ -145,6 +145,7 @@ def render(manifest: ModelManifest, record: RunRecord, seeds: Sequence[int], ece
         arch=record.recipe.arch,
         epochs=record.recipe.epochs,
         batch_size=record.recipe.batch_size,
+        teacher=_teacher(record),
         commit=record.git_commit,
         torch=record.versions["torch"],
         device=record.device,
@@ -219,15 +220,31 @@ def _calibration(manifest: ModelManifest) -> str:
 def _command(manifest: ModelManifest, record: RunRecord, seeds: Sequence[int]) -> str:
     if record.quantized_from:
         return f"python -m training quantize models/{manifest.source.recipe}"
+    if record.voters:
+        return f'make teacher SEEDS="{" ".join(map(str, record.voters))}"'
     if record.data.is_mnist:
         return f'make train MODEL={manifest.name} SEEDS="{" ".join(map(str, seeds))}"'
     flags = f"--arch {record.recipe.arch} --data {record.data.name} --name {manifest.name} --seed {record.seed}"
     return f"python -m training train {flags}"
 
 
+def _chosen(record: RunRecord) -> str:
+    if record.voters:
+        return f"the vote of seeds {', '.join(map(str, record.voters))}, each trained alone"
+    return f"seed {record.seed}, the best of its recipe by validation"
+
+
+def _teacher(record: RunRecord) -> str:
+    if record.teacher_sha256 is None:
+        return ""
+    return f", taught by `models/{record.recipe.teacher}` (`{record.teacher_sha256[:12]}…`)"
+
+
 def _seeds(manifest: ModelManifest, record: RunRecord) -> str:
     if record.quantized_from:
         return QUANTIZED.format(source=record.quantized_from)
+    if record.voters:
+        return "What its members do alone is in `training/LOG.md`; the spread of such votes is not known."
     if manifest.seeds is None:
         return "The recipe was run with one seed; its spread is not known."
     seeds = manifest.seeds

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 
 from training.errors import TrainingError
 from training.networks.cnn import VOTERS
 from training.networks.ensemble import Ensemble
 from training.optimise import average_of
-from training.runs import RunFolder, RunRecord, now
+from training.runs import Epoch, RunFolder, RunRecord, now
 from training.train import trained_network
 
 MEMBER, ENSEMBLE = "cnn", "cnn-teacher"
@@ -16,6 +17,8 @@ MEMBER, ENSEMBLE = "cnn", "cnn-teacher"
 
 def vote(runs: Sequence[RunFolder], folder: RunFolder) -> RunRecord:
     """Join runs that differ by their seed; the ensemble's run can be calibrated, exported and shipped as any other.
+
+    Its history is the mean of its members'.
 
     Args:
         runs: finished runs of ``cnn``, as many as the ensemble has members.
@@ -29,7 +32,9 @@ def vote(runs: Sequence[RunFolder], folder: RunFolder) -> RunRecord:
     _check(records, folder)
     first = records[0]
     members = [trained_network(record, run) for record, run in zip(records, runs, strict=True)]
-    state = {"epochs_done": first.recipe.epochs, "exported": average_of(Ensemble(members), decay=0).state_dict()}
+    # Early stopping may have ended one sooner than another.
+    history = [_mean(rows) for rows in zip(*(record.history for record in records), strict=False)]
+    state = {"epochs_done": len(history), "exported": average_of(Ensemble(members), decay=0).state_dict()}
     joined = first.model_copy(
         update={
             "name": ENSEMBLE,
@@ -37,8 +42,8 @@ def vote(runs: Sequence[RunFolder], folder: RunFolder) -> RunRecord:
             "voters": tuple(record.seed for record in records),
             "created_at": now(),
             "parameters": sum(record.parameters for record in records),
+            "history": history,
             # What follows was of one member.
-            "history": [],
             "temperature": None,
             "margins": None,
             "parity": None,
@@ -48,6 +53,10 @@ def vote(runs: Sequence[RunFolder], folder: RunFolder) -> RunRecord:
     folder.save_record(joined)
     folder.save_checkpoint(state)
     return joined
+
+
+def _mean(rows: Sequence[Epoch]) -> Epoch:
+    return Epoch.model_validate({name: statistics.fmean(getattr(row, name) for row in rows) for name in Epoch.model_fields})
 
 
 def _check(records: Sequence[RunRecord], folder: RunFolder) -> None:
@@ -60,7 +69,7 @@ def _check(records: Sequence[RunRecord], folder: RunFolder) -> None:
             raise TrainingError(f"{ENSEMBLE} joins runs of {MEMBER}; one of these is of {record.recipe.arch}.")
         if len(record.history) < record.recipe.epochs and not record.recipe.early_stopping:
             raise TrainingError(f"The run of seed {record.seed} has {len(record.history)} of {record.recipe.epochs} epochs.")
-    if len({(record.recipe, record.data_sha256) for record in records}) > 1:
+    if len({(record.recipe, record.data_sha256, record.teacher_sha256) for record in records}) > 1:
         raise TrainingError("The runs differ by more than their seed; join runs of one recipe and one data set.")
     if len({record.seed for record in records}) < len(records):
         raise TrainingError("Two of the runs have the same seed; they would vote alike.")
