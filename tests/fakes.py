@@ -44,6 +44,7 @@ class FakeSession:
     """
 
     intra_op_threads = 1
+    is_bounded = False
 
     def __init__(self, provider: str = "FakeProvider") -> None:
         self.provider = provider

@@ -31,6 +31,7 @@ Floats = NDArray[np.float32]
 CPU: Final = "CPUExecutionProvider"
 CUDA: Final = "CUDAExecutionProvider"
 TENSORRT: Final = "TensorrtExecutionProvider"
+LOOPS: Final = frozenset({"Loop", "Scan"})  # ONNX's operators that repeat others
 INPUT: Final = "images"
 OUTPUTS: Final = ("logits", "probabilities")
 
@@ -86,6 +87,10 @@ class ModelSession(Protocol):
     def intra_op_threads(self) -> int:
         """How many CPU threads one run uses."""
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether a run is sure to end, after as much work as the last one of as many images."""
+
     def run(self, images: Images) -> Output:
         """Run uint8 (N, 1, 28, 28), N at least 1.
 
@@ -104,6 +109,7 @@ class OrtSession:
     Attributes:
         provider: the execution provider that really runs, in ONNX Runtime's words.
         intra_op_threads: how many CPU threads one run uses.
+        is_bounded: whether the graph runs on the CPU alone, each node once: no driver to wait for, no loop.
     """
 
     def __init__(self, model_file: Path, *, provider: ProviderName = "auto", intra_op_threads: int | None = None) -> None:
@@ -121,6 +127,7 @@ class OrtSession:
         self.intra_op_threads = intra_op_threads or available_cpus()
         self._session = _open(model_file, provider, self.intra_op_threads)
         self.provider: str = self._session.get_providers()[0]
+        self.is_bounded = self.provider == CPU and LOOPS.isdisjoint(_operators(self._session))
         names = {node.name for node in self._session.get_outputs()}
         if not names.issuperset(OUTPUTS):
             raise ModelBroken(f"{model_file.name} has the outputs {sorted(names)}, not {list(OUTPUTS)}.")
@@ -183,6 +190,10 @@ def check_runs_on(hardware: Hardware, session: ort.InferenceSession) -> None:
         raise ProviderUnavailable(
             f"{hardware.title} was asked for, but runs only {nodes[wanted]} of the graph's {nodes.total()} nodes; ask for cpu."
         )
+
+
+def _operators(session: ort.InferenceSession) -> set[str]:
+    return {node.op_type for part in session.get_provider_graph_assignment_info() for node in part.get_nodes()}
 
 
 @functools.cache

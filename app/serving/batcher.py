@@ -1,9 +1,10 @@
 """Merges what queued while the session was busy, and nothing else: a lone request is dispatched at once.
 
 Whose images a run takes is decided on the event loop; a thread does nothing but run the session (ONNX Runtime releases the GIL
-meanwhile). There is no timer: waiting for company would add latency. But a run takes all that one turn of the loop brought: in
-runs of many a picture costs a third less CPU than alone, as the model and the interpreter drive each other out of the caches
-(benchmarks/README.md).
+meanwhile). A lone picture does not even go there, if its run is sure to end soon: to wake a thread and to be woken by it takes
+longer than the shipped model does. There is no timer: waiting for company would add latency. But a run takes all that one turn
+of the loop brought: in runs of many a picture costs a third less CPU than alone, as the model and the interpreter drive each
+other out of the caches (benchmarks/README.md).
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 
 # Turns of the event loop, each about a millisecond of decoding at most.
 PATIENCE: Final = 4
+# The event loop may run what takes no longer than one of its turns decodes.
+BRIEF_S: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Batcher:
         *,
         name: str,
         max_batch_images: int,
+        is_bounded: bool = False,
         padded_sizes: Sequence[int] = (),
         more_to_come: Callable[[], bool] = lambda: False,
         on_batch: Callable[[int], None] = lambda _images: None,
@@ -76,6 +80,7 @@ class Batcher:
             infer: runs uint8 (N, 1, 28, 28); blocks.
             name: of the thread, for debuggers.
             max_batch_images: images in one run.
+            is_bounded: whether each run is sure to end (see ``ModelSession``); only then may the event loop do it.
             padded_sizes: runs are filled up with blank images to one of these, ascending up to ``max_batch_images``,
                 where hardware wants few different shapes; as they come if empty.
             more_to_come: whether pictures are about to be decoded; a run that is not full waits for them, ``PATIENCE`` turns
@@ -85,6 +90,7 @@ class Batcher:
         self.name = name
         self._infer = infer
         self._max_batch_images = max_batch_images
+        self._is_bounded = is_bounded
         self._padded_sizes = padded_sizes
         self._more_to_come = more_to_come
         self._on_batch = on_batch
@@ -92,6 +98,7 @@ class Batcher:
         self._runs: SimpleQueue[_Batch | None] = SimpleQueue()
         self._busy = self._closed = self._retired = False
         self._running_since: float | None = None
+        self._last_s = BRIEF_S  # of an image in the last run; the first one goes to the thread
         self._thread: threading.Thread | None = None
         self._ending = threading.Lock()
         self._start()
@@ -182,11 +189,15 @@ class Batcher:
             except MemoryError as exc:
                 asyncio.get_running_loop().call_soon(self._finish, run, exc, now, 0.0)
             else:
-                self._hand_over(batch)
+                self._start_run(batch)
         elif self._closed or self._retired:
             self._runs.put(None)
 
-    def _hand_over(self, batch: _Batch) -> None:
+    def _start_run(self, batch: _Batch) -> None:
+        """In the thread; but here what is sure to be brief: a lone picture, nobody behind it, a model that was quick before."""
+        if len(batch.images) == 1 and self._is_bounded and self._last_s < BRIEF_S and not self._line:
+            self._finish(batch.run, *self._run(batch))
+            return
         with self._ending:
             self._runs.put(batch)
             if self._thread is None:
@@ -201,29 +212,32 @@ class Batcher:
         while True:
             batch = self._runs.get()
             if batch is not None:
-                self._run(batch)
+                outcome = self._run(batch)
+                # All futures of a service live on one loop; one call wakes it for the whole run. After a run that hung through
+                # the service's end that loop is closed, and nobody waits.
+                with contextlib.suppress(RuntimeError):
+                    next(iter(batch.run)).future.get_loop().call_soon_threadsafe(self._finish, batch.run, *outcome)
                 continue
             with self._ending:
                 if self._runs.empty():
                     self._thread = None
                     return
 
-    def _run(self, batch: _Batch) -> None:
+    def _run(self, batch: _Batch) -> tuple[Output | Exception, float, float]:
+        """The session's answer or its fault; when the run began, and how long it took."""
         started = self._running_since = time.monotonic()
         result: Output | Exception
         try:
             result = self._infer(batch.images)
         except (DigitsError, MemoryError) as exc:
             result = exc
-        except Exception as exc:  # noqa: BLE001 - this thread's outermost edge: it must outlive any fault of a run
+        except Exception as exc:  # noqa: BLE001 - the outermost edge of a run: the thread and the loop must outlive any fault
             result = ModelBroken(f"The model failed: {type(exc).__name__}.")
             result.__cause__ = exc
         self._running_since = None
         inference_s = time.monotonic() - started
-        # All futures of a service live on one loop; one call wakes it for the whole run. After a run that hung through the
-        # service's end that loop is closed, and nobody waits.
-        with contextlib.suppress(RuntimeError):
-            next(iter(batch.run)).future.get_loop().call_soon_threadsafe(self._finish, batch.run, result, started, inference_s)
+        self._last_s = inference_s / len(batch.images)
+        return result, started, inference_s
 
     def _finish(self, run: Run, result: Output | Exception, started: float, inference_s: float) -> None:
         self._dispatch()  # first: the session is idle

@@ -330,6 +330,7 @@ class Registry:
             classifier.infer,
             name=name,
             max_batch_images=self._max_batch_images,
+            is_bounded=classifier.session.is_bounded,
             padded_sizes=sizes if classifier.session.provider in SHAPE_BOUND else (),
             more_to_come=self._more_to_come,
             on_batch=functools.partial(self._on_batch, name),

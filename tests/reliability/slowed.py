@@ -28,6 +28,7 @@ class FaultySession:
     def __init__(self, inner: ModelSession, fault: Path) -> None:
         self.provider = inner.provider
         self.intra_op_threads = inner.intra_op_threads
+        self.is_bounded = False
         self._inner = inner
         self._fault = fault
 

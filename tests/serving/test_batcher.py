@@ -69,6 +69,48 @@ async def test_submit_one_after_another_merges_nothing(batcher: Batcher, session
     assert session.sizes == [2, 2, 2]
 
 
+@pytest.mark.parametrize(
+    ("is_bounded", "brief_s", "images", "on_loop"),
+    [
+        (True, 60.0, 1, [False, True, True]),  # of the first run nobody knows yet how long it takes
+        (True, 60.0, 2, [False, False, False]),
+        (True, 0.0, 1, [False, False, False]),
+        (False, 60.0, 1, [False, False, False]),
+    ],
+)
+async def test_submit_the_event_loop_runs_only_a_lone_image_that_is_sure_to_be_brief(
+    is_bounded: bool, brief_s: float, images: int, on_loop: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.serving.batcher.BRIEF_S", brief_s)
+    here = threading.get_ident()
+    ran_here: list[bool] = []
+
+    def infer(images: Images) -> Output:
+        ran_here.append(threading.get_ident() == here)
+        return FakeSession().run(images)
+
+    batcher = Batcher(infer, name="brief", max_batch_images=MAX_BATCH_IMAGES, is_bounded=is_bounded)
+    for seed in range(3):
+        _assert_answers(await _submit(batcher, _images(images, seed)), _images(images, seed))
+    assert ran_here == on_loop
+    await asyncio.to_thread(batcher.close)
+    assert batcher.ended
+
+
+async def test_submit_run_that_fails_on_the_event_loop_fails_alone(
+    session: FakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.serving.batcher.BRIEF_S", 60.0)
+    batcher = Batcher(session.run, name="brief", max_batch_images=MAX_BATCH_IMAGES, is_bounded=True)
+    await _submit(batcher, _images(1))
+    session.fault = RuntimeError("The graph failed.")
+    with pytest.raises(ModelBroken):
+        await _submit(batcher, _images(1))
+    session.fault = None
+    _assert_answers(await _submit(batcher, _images(1)), _images(1))
+    await asyncio.to_thread(batcher.close)
+
+
 async def test_submit_what_does_not_fit_into_a_run_goes_on_in_the_next(batcher: Batcher, session: FakeSession) -> None:
     tasks = [await _occupy(batcher, session), *(_submit(batcher, _images(3, seed)) for seed in range(2))]
     await asyncio.sleep(0)
