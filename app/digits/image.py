@@ -18,6 +18,7 @@ from PIL import Image, MpoImagePlugin, TiffImagePlugin, WebPImagePlugin
 
 from app.digits import table
 from app.digits.errors import BrokenPicture, EmptyFile, FileTooLarge, TooManyPixels, UnsupportedFormat
+from app.digits.png import PlainPng, plain_png
 
 Grey = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
@@ -96,9 +97,9 @@ class Picture:
 
     __slots__ = ("_source", "pixels")
 
-    def __init__(self, source: Image.Image | Grey) -> None:
+    def __init__(self, source: Image.Image | PlainPng | Grey) -> None:
         self._source = source
-        self.pixels: int = source.size if isinstance(source, np.ndarray) else source.width * source.height
+        self.pixels: int = source.size if isinstance(source, np.ndarray) else source.size[0] * source.size[1]
 
     def decode(self) -> Decoded:
         """Decode, to a half or less of each side where the picture is larger than its digits need.
@@ -110,7 +111,7 @@ class Picture:
         if isinstance(self._source, np.ndarray):
             return Decoded(self._source, 1, self._source.shape[::-1])
         try:
-            return _decoded(self._source)
+            return _decoded(self._source.load() if isinstance(self._source, PlainPng) else self._source)
         except _DAMAGE as exc:
             _check_memory(self.pixels)
             raise BrokenPicture("The picture is truncated or damaged and cannot be decoded.") from exc
@@ -156,7 +157,10 @@ def sniff(data: bytes) -> str | None:
     return None
 
 
-def _open(data: bytes, file_format: str, limits: Limits) -> Image.Image:
+def _open(data: bytes, file_format: str, limits: Limits) -> Image.Image | PlainPng:
+    if file_format == "PNG" and (plain := plain_png(data)) is not None:
+        _check_pixels(*plain.size, limits)
+        return plain
     width, height = _webp_size(data) if file_format == "WEBP" else (0, 0)
     _check_pixels(width, height, limits)  # WebP's decoder allocates the canvas as soon as it is opened
     try:
