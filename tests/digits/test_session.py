@@ -34,6 +34,32 @@ def test_ort_session_tells_provider_and_threads(shipped: DigitClassifier) -> Non
     assert shipped.session.intra_op_threads == 1
 
 
+def test_ort_session_graph_without_loops_on_the_cpu_is_bounded(shipped: DigitClassifier, tmp_path: Path) -> None:
+    assert shipped.session.is_bounded
+    looped = tmp_path / "model.onnx"
+    looped.write_bytes(_graph_with_a_loop())
+    session = OrtSession(looped, provider="cpu")
+    assert session.run(np.zeros((3, 1, 28, 28), np.uint8)).logits.shape == (3, 1, 28, 28)
+    assert not session.is_bounded
+
+
+def _graph_with_a_loop() -> bytes:
+    """Hands its input on, a thousand times."""
+    parser = pytest.importorskip("onnx.parser", reason="onnx is not installed (make install)")
+    model = parser.parse_model(
+        """<ir_version: 10, opset_import: ["": 20]>
+        looped (uint8[N,1,28,28] images) => (float[N,1,28,28] logits, float[N,1,28,28] probabilities)
+        <int64 turns = {1000}, bool go = {1}>
+        {
+            floats = Cast<to = 1>(images)
+            logits = Loop<body = turn (int64 i, bool before, float[N,1,28,28] x) => (bool after, float[N,1,28,28] y)
+                { after = Identity(before) y = Identity(x) }>(turns, go, floats)
+            probabilities = Identity(logits)
+        }"""
+    )
+    return bytes(model.SerializeToString())
+
+
 def test_ort_session_wrong_input_is_model_broken(shipped: DigitClassifier) -> None:
     with pytest.raises(ModelBroken, match="graph failed") as caught:
         shipped.session.run(np.zeros((1, 3, 28, 28), np.uint8))
