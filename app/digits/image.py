@@ -247,7 +247,7 @@ def _by_bands(image: Image.Image, factor: int) -> Grey:
 def _to_grey(image: Image.Image, highest: float | None = None) -> Grey:
     """Grey levels of a picture, or of a part of one whose ``highest`` value is known."""
     if image.mode == "L" and "transparency" not in image.info:
-        return np.asarray(image)
+        return np.frombuffer(image.tobytes(), np.uint8).reshape(image.size[::-1])
     if _is_deep(image):
         return _to_bytes(np.asarray(image, np.float32), _highest(image) if highest is None else highest)
     if image.has_transparency_data:
