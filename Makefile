@@ -89,11 +89,8 @@ train: .venv/training.stamp ## Train, calibrate, export and ship MODEL (cnn) ove
 	$(BIN)/python -m training card $(MODELS_DIR)/$(MODEL)
 
 .PHONY: teacher
-teacher: .venv/training.stamp ## Train a cnn for each of SEEDS, all alone, join them into cnn-teacher and ship it
-	for seed in $(SEEDS); do \
-	  $(BIN)/python -m training train --recipe cnn-teacher --arch cnn --seed $$seed --save-dir runs/voter-$$seed --resume || exit 1; \
-	done
-	$(BIN)/python -m training vote $(foreach seed,$(SEEDS),runs/voter-$(seed)) --save-dir runs/cnn-teacher
+teacher: .venv/training.stamp ## Join the runs of `make train` into cnn-teacher, whose members vote, and ship it
+	$(BIN)/python -m training vote $(RUNS) --save-dir runs/cnn-teacher
 	$(BIN)/python -m training calibrate runs/cnn-teacher
 	$(BIN)/python -m training export runs/cnn-teacher
 	$(BIN)/python -m training ship runs/cnn-teacher --models $(MODELS_DIR)

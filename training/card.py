@@ -221,7 +221,7 @@ def _command(manifest: ModelManifest, record: RunRecord, seeds: Sequence[int]) -
     if record.quantized_from:
         return f"python -m training quantize models/{manifest.source.recipe}"
     if record.voters:
-        return f'make teacher SEEDS="{" ".join(map(str, record.voters))}"'
+        return f'make train teacher SEEDS="{" ".join(map(str, record.voters))}"'
     if record.data.is_mnist:
         return f'make train MODEL={manifest.name} SEEDS="{" ".join(map(str, seeds))}"'
     flags = f"--arch {record.recipe.arch} --data {record.data.name} --name {manifest.name} --seed {record.seed}"

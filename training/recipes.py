@@ -27,7 +27,7 @@ _WITHOUT_DIGITS: dict[str, object] = {"drawn_share": 0.0, "nondigit_share": 0.0,
 _MLP = Recipe(epochs=60, batch_size=256, learning_rate=3e-3, dropout=0.0)
 
 # What meets other hands, pens and cameras, and what is no digit.
-_UNTAUGHT = Recipe(
+_CNN = Recipe(
     epochs=48,
     stroke=0.5,
     coarse=0.04,
@@ -40,8 +40,8 @@ _UNTAUGHT = Recipe(
 )
 
 RECIPES: dict[str, Recipe] = {
-    "cnn": _UNTAUGHT.model_copy(update={"teacher": "cnn-teacher", "teacher_share": 0.7}),
-    "cnn-teacher": _UNTAUGHT.model_copy(update={"arch": "cnn-teacher"}),
+    "cnn": _CNN,
+    "cnn-teacher": _CNN.model_copy(update={"arch": "cnn-teacher"}),
     "mlp-128": _MLP.model_copy(update={"arch": "mlp-128"}),
     "mlp-512-256": _MLP.model_copy(update={"arch": "mlp-512-256"}),
     "mlp-512-256-128": _MLP.model_copy(update={"arch": "mlp-512-256-128"}),
