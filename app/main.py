@@ -141,6 +141,7 @@ def _services(settings: Settings, load: Loader | None, tracer: Tracer | None) ->
         or functools.partial(DigitClassifier.load, provider=settings.provider, intra_op_threads=settings.threads_a_run),
         max_batch_images=settings.max_batch_images,
         more_to_come=turns.are_awaited,
+        is_alone=turns.are_for_one,
         on_batch=metrics.count_batch,
         on_swap=metrics.swap_model,
     )

@@ -65,6 +65,7 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=settings.shutdown_timeout_s,
         )
         super().__init__(config)
+        self._services.turns.requests = self.server_state.tasks
         self._drain_delay_s = settings.drain_delay_s
         self._on_started = on_started
         self._told_at = self._exit_at = math.inf

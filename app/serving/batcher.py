@@ -1,10 +1,10 @@
 """Merges what queued while the session was busy, and nothing else: a lone request is dispatched at once.
 
 Whose images a run takes is decided on the event loop; a thread does nothing but run the session (ONNX Runtime releases the GIL
-meanwhile). A lone picture does not even go there, if its run is sure to end soon: to wake a thread and to be woken by it takes
-longer than the shipped model does. There is no timer: waiting for company would add latency. But a run takes all that one turn
-of the loop brought: in runs of many a picture costs a third less CPU than alone, as the model and the interpreter drive each
-other out of the caches (benchmarks/README.md).
+meanwhile). The picture of a lone request does not even go there, if its run is sure to end soon: to wake a thread and to be
+woken by it, with the turns of the loop in between, takes longer than the shipped model does. There is no timer: waiting for
+company would add latency. But a run takes all that one turn of the loop brought: in runs of many a picture costs a third less
+CPU than alone, as the model and the interpreter drive each other out of the caches (benchmarks/README.md).
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ class Batcher:
         is_bounded: bool = False,
         padded_sizes: Sequence[int] = (),
         more_to_come: Callable[[], bool] = lambda: False,
+        is_alone: Callable[[], bool] = lambda: False,
         on_batch: Callable[[int], None] = lambda _images: None,
     ) -> None:
         """Start the thread.
@@ -85,6 +86,7 @@ class Batcher:
                 where hardware wants few different shapes; as they come if empty.
             more_to_come: whether pictures are about to be decoded; a run that is not full waits for them, ``PATIENCE`` turns
                 of the event loop at most.
+            is_alone: whether the service has no other request than the one that submits.
             on_batch: told how many images each run had, on the event loop.
         """
         self.name = name
@@ -93,6 +95,7 @@ class Batcher:
         self._is_bounded = is_bounded
         self._padded_sizes = padded_sizes
         self._more_to_come = more_to_come
+        self._is_alone = is_alone
         self._on_batch = on_batch
         self._line: Line[Answer] = Line()
         self._runs: SimpleQueue[_Batch | None] = SimpleQueue()
@@ -136,6 +139,8 @@ class Batcher:
         if self._closed:
             raise ShuttingDown("The service is stopping.")
         loop, now = asyncio.get_running_loop(), time.monotonic()
+        if self._may_run_here(images) and now < deadline:
+            return self._answer_here(images)
         request: Request = Waiting(images, deadline, now, loop.create_future())
         self._line.join(request)
         if not self._busy:
@@ -148,6 +153,17 @@ class Batcher:
             timer.cancel()
             if request.taken < len(images):
                 self._line.leave(request)
+
+    def _may_run_here(self, images: Images) -> bool:
+        """Whether the event loop may wait for this run: one picture, nobody else, a model that is sure to be quick again."""
+        return len(images) == 1 and self._is_bounded and self._last_s < BRIEF_S and not self._busy and self._is_alone()
+
+    def _answer_here(self, images: Images) -> Answer:
+        result, _, inference_s = self._run(images)
+        self._on_batch(len(images))
+        if isinstance(result, Exception):
+            raise result
+        return Answer(result, 0.0, inference_s)
 
     def retire(self) -> None:
         """Let the thread end whenever nothing waits; for a model that another one has replaced.
@@ -189,15 +205,11 @@ class Batcher:
             except MemoryError as exc:
                 asyncio.get_running_loop().call_soon(self._finish, run, exc, now, 0.0)
             else:
-                self._start_run(batch)
+                self._hand_over(batch)
         elif self._closed or self._retired:
             self._runs.put(None)
 
-    def _start_run(self, batch: _Batch) -> None:
-        """In the thread; but here what is sure to be brief: a lone picture, nobody behind it, a model that was quick before."""
-        if len(batch.images) == 1 and self._is_bounded and self._last_s < BRIEF_S and not self._line:
-            self._finish(batch.run, *self._run(batch))
-            return
+    def _hand_over(self, batch: _Batch) -> None:
         with self._ending:
             self._runs.put(batch)
             if self._thread is None:
@@ -212,7 +224,7 @@ class Batcher:
         while True:
             batch = self._runs.get()
             if batch is not None:
-                outcome = self._run(batch)
+                outcome = self._run(batch.images)
                 # All futures of a service live on one loop; one call wakes it for the whole run. After a run that hung through
                 # the service's end that loop is closed, and nobody waits.
                 with contextlib.suppress(RuntimeError):
@@ -223,12 +235,12 @@ class Batcher:
                     self._thread = None
                     return
 
-    def _run(self, batch: _Batch) -> tuple[Output | Exception, float, float]:
+    def _run(self, images: Images) -> tuple[Output | Exception, float, float]:
         """The session's answer or its fault; when the run began, and how long it took."""
         started = self._running_since = time.monotonic()
         result: Output | Exception
         try:
-            result = self._infer(batch.images)
+            result = self._infer(images)
         except (DigitsError, MemoryError) as exc:
             result = exc
         except Exception as exc:  # noqa: BLE001 - the outermost edge of a run: the thread and the loop must outlive any fault
@@ -236,7 +248,7 @@ class Batcher:
             result.__cause__ = exc
         self._running_since = None
         inference_s = time.monotonic() - started
-        self._last_s = inference_s / len(batch.images)
+        self._last_s = inference_s / len(images)
         return result, started, inference_s
 
     def _finish(self, run: Run, result: Output | Exception, started: float, inference_s: float) -> None:

@@ -106,6 +106,7 @@ class Registry:
         max_batch_images: int = 32,
         on_batch: BatchObserver = lambda _model, _images: None,
         more_to_come: Callable[[], bool] = lambda: False,
+        is_alone: Callable[[], bool] = lambda: False,
         on_swap: SwapObserver = lambda _old, _new: None,
         close_timeout_s: float = 5.0,
         load_timeout_s: float = 300.0,
@@ -120,6 +121,7 @@ class Registry:
             max_batch_images: images in one run.
             on_batch: told of each run.
             more_to_come: see ``Batcher``.
+            is_alone: see ``Batcher``.
             on_swap: told of each model that comes or goes.
             load_timeout_s: how long a load may keep others from beginning.
             close_timeout_s: what ``close`` waits for loads and runs together; shorter than any stop timeout leaves.
@@ -134,7 +136,7 @@ class Registry:
         self._load = load
         self._max_batch_images = max_batch_images
         self._on_batch = on_batch
-        self._more_to_come = more_to_come
+        self._more_to_come, self._is_alone = more_to_come, is_alone
         self._on_swap = on_swap
         self._close_timeout_s = close_timeout_s
         self._load_timeout_s = load_timeout_s
@@ -333,6 +335,7 @@ class Registry:
             is_bounded=classifier.session.is_bounded,
             padded_sizes=sizes if classifier.session.provider in SHAPE_BOUND else (),
             more_to_come=self._more_to_come,
+            is_alone=self._is_alone,
             on_batch=functools.partial(self._on_batch, name),
         )
         return ServedModel(classifier, batcher)

@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 from collections import deque
+from collections.abc import Collection
 from typing import Final
 
 from app.digits.errors import DeadlineExceeded
@@ -21,9 +22,13 @@ class Turns:
     Without it the loop would decode an upload of 64 pictures, or the pictures of 256 requests that came together, before
     it read another request: a lone one would wait, and a full service would not say so in time. One picture a turn would do,
     too; but a turn of the loop costs as much as decoding a small one, and what is decoded in one turn runs together.
+
+    Attributes:
+        requests: those that the server has begun and not ended, where it tells.
     """
 
     def __init__(self) -> None:
+        self.requests: Collection[object] = ()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reset()
 
@@ -51,6 +56,10 @@ class Turns:
     def are_awaited(self) -> bool:
         """Whether anybody waits for one."""
         return bool(self._waiting)
+
+    def are_for_one(self) -> bool:
+        """Whether the server has a single request, the one that asks."""
+        return len(self.requests) == 1
 
     def _reset(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()

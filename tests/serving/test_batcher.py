@@ -70,39 +70,49 @@ async def test_submit_one_after_another_merges_nothing(batcher: Batcher, session
 
 
 @pytest.mark.parametrize(
-    ("is_bounded", "brief_s", "images", "on_loop"),
+    ("is_bounded", "is_alone", "brief_s", "images", "on_loop"),
     [
-        (True, 60.0, 1, [False, True, True]),  # of the first run nobody knows yet how long it takes
-        (True, 60.0, 2, [False, False, False]),
-        (True, 0.0, 1, [False, False, False]),
-        (False, 60.0, 1, [False, False, False]),
+        (True, True, 60.0, 1, [False, True, True]),  # of the first run nobody knows yet how long it takes
+        (True, True, 60.0, 2, [False, False, False]),
+        (True, True, 0.0, 1, [False, False, False]),
+        (True, False, 60.0, 1, [False, False, False]),
+        (False, True, 60.0, 1, [False, False, False]),
     ],
 )
 async def test_submit_the_event_loop_runs_only_a_lone_image_that_is_sure_to_be_brief(
-    is_bounded: bool, brief_s: float, images: int, on_loop: list[bool], monkeypatch: pytest.MonkeyPatch
+    is_bounded: bool, is_alone: bool, brief_s: float, images: int, on_loop: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.serving.batcher.BRIEF_S", brief_s)
     here = threading.get_ident()
     ran_here: list[bool] = []
+    told: list[int] = []
 
     def infer(images: Images) -> Output:
         ran_here.append(threading.get_ident() == here)
         return FakeSession().run(images)
 
-    batcher = Batcher(infer, name="brief", max_batch_images=MAX_BATCH_IMAGES, is_bounded=is_bounded)
+    options = {"is_bounded": is_bounded, "is_alone": lambda: is_alone, "on_batch": told.append}
+    batcher = Batcher(infer, name="brief", max_batch_images=MAX_BATCH_IMAGES, **options)  # type: ignore[arg-type]
     for seed in range(3):
         _assert_answers(await _submit(batcher, _images(images, seed)), _images(images, seed))
     assert ran_here == on_loop
+    assert told == [images] * 3
     await asyncio.to_thread(batcher.close)
     assert batcher.ended
 
 
-async def test_submit_run_that_fails_on_the_event_loop_fails_alone(
+async def test_submit_on_the_event_loop_keeps_deadlines_faults_and_a_busy_session_apart(
     session: FakeSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.serving.batcher.BRIEF_S", 60.0)
-    batcher = Batcher(session.run, name="brief", max_batch_images=MAX_BATCH_IMAGES, is_bounded=True)
-    await _submit(batcher, _images(1))
+    batcher = Batcher(session.run, name="brief", max_batch_images=MAX_BATCH_IMAGES, is_bounded=True, is_alone=lambda: True)
+    occupant = await _occupy(batcher, session)
+    queued = _submit(batcher, _images(1))
+    await asyncio.sleep(0)
+    session.gate.set()
+    await asyncio.gather(occupant, queued)
+    with pytest.raises(DeadlineExceeded):
+        await _submit(batcher, _images(1), within_s=-1)
     session.fault = RuntimeError("The graph failed.")
     with pytest.raises(ModelBroken):
         await _submit(batcher, _images(1))
