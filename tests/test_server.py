@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from app.settings import PROJECT
+from tests import pictures
 from tests.fakes import read_manifest, write_manifest
 from tests.server import START_TIMEOUT_S, Server
 
@@ -28,3 +29,10 @@ def test_server_sighup_reads_the_models_again(tmp_path: Path) -> None:
             assert time.monotonic() < until, server.log
             time.sleep(0.05)
         assert server.stop() == 0
+
+
+def test_server_lone_request_waits_for_no_thread(tmp_path: Path) -> None:
+    with Server(tmp_path / "log") as server:
+        # A machine that is busy with something else makes a run long, and the next one goes to the thread.
+        answers = (server.http.post(f"{server.url}/v1/predict", files={"files": pictures.png()}) for _ in range(50))
+        assert any(answer.json()["timings_ms"]["queue"] == 0 for answer in answers), server.log
