@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +14,7 @@ from training.strokes import as_png, draw_digit
 
 LABELS: Final = "0123456789"
 WARM_UP_S: Final = 1.0
+SETTLE_S: Final = 0.2  # what a load left behind unanswered would take places from the next one
 # Others may stop this machine or these processes for a while: a load that took this many times its time is done again.
 STOPPED: Final = 1.3
 ATTEMPTS: Final = 3
@@ -42,6 +44,7 @@ def loaded(server: Running, job: Job, clients: int, seconds: float) -> Cell:
     """Load a server by ``wrk``, or by httpx where that is not installed; raises ContenderError where it answers nothing."""
     _load(server.url, job, clients, WARM_UP_S)
     for _ in range(ATTEMPTS):
+        time.sleep(SETTLE_S)
         before = server.cpu_s()
         seen = _load(server.url, job, clients, seconds)
         cpu_s = server.cpu_s() - before
