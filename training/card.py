@@ -40,8 +40,8 @@ validation.
 
 - Data: {data}; {train:,} pictures to learn from (SHA-256 `{data_sha}…`) and {validation:,} to validate on, divided by class
   with seed 0.
-- Network `{arch}`, {epochs} epochs, batch size {batch_size}{teacher}; every hyperparameter is in `run.json`, the curves
-  in `history.csv`.
+- Network `{arch}`, {epochs} epochs, batch size {batch_size}{teacher}; every hyperparameter is in `run.json`, the curves in
+  `history.csv`.
 - Commit `{commit}`, torch {torch}, on {device}.
 - {calibration}, fitted on validation, inside the graph. Over {parity_n} pictures torch and ONNX Runtime
   differ by at most {parity:.1e} in any logit.
