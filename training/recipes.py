@@ -22,8 +22,6 @@ _PUBLISHED = Recipe.model_validate(
     | {"optimizer": "adam", "learning_rate": 1e-3, "schedule": "constant", "weight_decay": 0, "dropout": 0, "bf16": False}
     | {"epochs": 10, "batch_size": 64}
 )
-# Of a recipe, for other classes.
-_WITHOUT_DIGITS: dict[str, object] = {"drawn_share": 0.0, "nondigit_share": 0.0, "letter_share": 0.0, "teacher": ""}
 _MLP = Recipe(epochs=60, batch_size=256, learning_rate=3e-3, dropout=0.0)
 
 # What meets other hands, pens and cameras, and what is no digit.
@@ -64,7 +62,7 @@ def named_recipe(name: str | None, changes: dict[str, object], origin: Origin) -
     Args:
         name: of ``RECIPES``; ``published`` for the usual one of the architecture; None for ours of the architecture.
         changes: fields by name; ``arch`` among them says which architecture.
-        origin: the data; what our code draws and our teacher are left out for other classes than digits, unless asked for.
+        origin: the data; what our code draws is left out for other classes than digits, unless it was asked for.
 
     Returns:
         The recipe's name, and the recipe.
@@ -81,8 +79,8 @@ def named_recipe(name: str | None, changes: dict[str, object], origin: Origin) -
         name = f"{arch}-{PUBLISHED}"
     if name not in RECIPES:
         raise TrainingError(f"There is no recipe named {name!r}; there are: {PUBLISHED}, {', '.join(sorted(RECIPES))}.")
-    other_classes = {} if origin.is_digits else _WITHOUT_DIGITS
-    return name, Recipe.model_validate(RECIPES[name].model_dump() | other_classes | changes)
+    digits_only = {} if origin.is_digits else {"drawn_share": 0.0, "nondigit_share": 0.0, "letter_share": 0.0}
+    return name, Recipe.model_validate(RECIPES[name].model_dump() | digits_only | changes)
 
 
 def model_name(recipe: str, origin: Origin) -> str:

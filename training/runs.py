@@ -10,7 +10,7 @@ import io
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -125,6 +125,18 @@ class RunFolder:
                 write(file)
         except (OSError, RuntimeError) as exc:  # torch reports a full disk as RuntimeError
             raise TrainingError(f"{self.path / name} could not be written ({exc}); the previous one is intact.") from exc
+
+
+def check_differ_by_seed(records: Sequence[RunRecord]) -> None:
+    """See that runs are of one recipe, and by different seeds.
+
+    Raises:
+        TrainingError: they differ by name, recipe, data or teacher, or two have the same seed.
+    """
+    if len({(record.name, record.recipe, record.data_sha256, record.teacher_sha256) for record in records}) > 1:
+        raise TrainingError("The runs differ by more than their seed; take runs of one recipe and one data set.")
+    if len({record.seed for record in records}) < len(records):
+        raise TrainingError("Two of the runs have the same seed; what differs by chance would look like less than it is.")
 
 
 def provenance() -> dict[str, str]:

@@ -18,7 +18,7 @@ from training.errors import TrainingError
 from training.evaluate import metrics_of
 from training.export import load_checked, write_manifest
 from training.remeasure import Splits, calibration_of, measure, refit, write_card
-from training.runs import RunFolder, RunRecord
+from training.runs import RunFolder, RunRecord, check_differ_by_seed
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,9 @@ def ship(runs: Sequence[RunFolder], splits: Splits, models: Path) -> Path:
     Raises:
         TrainingError: the runs are not of one name and recipe, or one is not exported.
     """
-    _check_same_recipe([run.load_record() for run in runs])
+    if not runs:
+        raise TrainingError("There is no run to ship.")
+    check_differ_by_seed([run.load_record() for run in runs])
     candidates = [_measured(run, splits) for run in runs]
     best = min(candidates, key=lambda candidate: _preference(candidate.record.metrics["validation"]))
     target = models / best.record.name
@@ -73,15 +75,6 @@ def recalibrate(target: Path, splits: Splits) -> None:
         write_manifest(partial, manifest.model_copy(update={"version": next_version(target)}))
         refit(partial, splits["validation"])
         measure(partial, splits)
-
-
-def _check_same_recipe(records: Sequence[RunRecord]) -> None:
-    if not records:
-        raise TrainingError("There is no run to ship.")
-    if len({(record.name, record.recipe, record.data_sha256) for record in records}) > 1:
-        raise TrainingError("The runs differ by more than their seed; ship runs of one recipe and one data set.")
-    if len({record.seed for record in records}) < len(records):
-        raise TrainingError("Two of the runs have the same seed; the spread would be too small.")
 
 
 def _measured(run: RunFolder, splits: Splits) -> Candidate:

@@ -9,7 +9,7 @@ from training.errors import TrainingError
 from training.networks.cnn import VOTERS
 from training.networks.ensemble import Ensemble
 from training.optimise import average_of
-from training.runs import Epoch, RunFolder, RunRecord, now
+from training.runs import Epoch, RunFolder, RunRecord, check_differ_by_seed, now
 from training.train import trained_network
 
 MEMBER, ENSEMBLE = "cnn", "cnn-teacher"
@@ -69,7 +69,4 @@ def _check(records: Sequence[RunRecord], folder: RunFolder) -> None:
             raise TrainingError(f"{ENSEMBLE} joins runs of {MEMBER}; one of these is of {record.recipe.arch}.")
         if len(record.history) < record.recipe.epochs and not record.recipe.early_stopping:
             raise TrainingError(f"The run of seed {record.seed} has {len(record.history)} of {record.recipe.epochs} epochs.")
-    if len({(record.recipe, record.data_sha256, record.teacher_sha256) for record in records}) > 1:
-        raise TrainingError("The runs differ by more than their seed; join runs of one recipe and one data set.")
-    if len({record.seed for record in records}) < len(records):
-        raise TrainingError("Two of the runs have the same seed; they would vote alike.")
+    check_differ_by_seed(records)

@@ -18,6 +18,7 @@ from PIL import Image, MpoImagePlugin, TiffImagePlugin, WebPImagePlugin
 
 from app.digits import table
 from app.digits.errors import BrokenPicture, EmptyFile, FileTooLarge, TooManyPixels, UnsupportedFormat
+from app.digits.png import SIGNATURE as PNG
 from app.digits.png import PlainPng, plain_png
 
 Grey = NDArray[np.uint8]
@@ -50,7 +51,7 @@ Image.preinit()  # BMP, GIF, JPEG, PNG
 Image.MAX_IMAGE_PIXELS = None
 
 SIGNATURES: Final[tuple[tuple[bytes, str], ...]] = (
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (PNG, "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
     (b"GIF87a", "GIF"),
     (b"GIF89a", "GIF"),

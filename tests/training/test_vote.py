@@ -5,7 +5,7 @@ import torch
 
 from training.errors import TrainingError
 from training.recipe import Recipe
-from training.runs import RunFolder, RunRecord
+from training.runs import RunFolder
 from training.train import train, trained_network
 from training.trainer import Data, predict
 from training.vote import vote
@@ -51,20 +51,18 @@ def test_runs_that_cannot_vote_together_are_named(
     train(Recipe(arch="mlp-128", epochs=1, batch_size=32, bf16=False), data, other, name="mlp-128", seed=3, device=CPU)
     with pytest.raises(TrainingError, match="one of these is of mlp-128"):
         vote([*runs[:2], other], joined)
-    half = RunFolder(tmp_path / "half")
-    half.save_record(runs[2].load_record().model_copy(update={"recipe": quick_recipe}))
+    half = retold(runs[2], tmp_path / "half", recipe=quick_recipe)
     with pytest.raises(TrainingError, match="The run of seed 2 has 1 of 8 epochs"):
         vote([*runs[:2], half], joined)
     with pytest.raises(TrainingError, match="more than their seed"):
-        vote([*runs[:2], retold(runs[2], tmp_path / "retold")], joined)
+        vote([*runs[:2], retold(runs[2], tmp_path / "retold", data_sha256="0" * 64)], joined)
     with pytest.raises(TrainingError, match="holds a run already"):
         vote(runs, runs[0])
     assert not joined.path.exists()
 
 
-def retold(run: RunFolder, path: Path) -> RunFolder:
-    """The same run with other data in its record."""
+def retold(run: RunFolder, path: Path, **changes: object) -> RunFolder:
+    """The same run with some of its record changed."""
     folder = RunFolder(path)
-    record: RunRecord = run.load_record().model_copy(update={"data_sha256": "0" * 64})
-    folder.save_record(record)
+    folder.save_record(run.load_record().model_copy(update=changes))
     return folder
