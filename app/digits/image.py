@@ -109,10 +109,13 @@ class Picture:
             BrokenPicture: the file is truncated or damaged.
             MemoryError: there is none left.
         """
-        if isinstance(self._source, np.ndarray):
-            return Decoded(self._source, 1, self._source.shape[::-1])
+        source = self._source
+        if isinstance(source, np.ndarray):
+            return Decoded(source, 1, source.shape[::-1])
         try:
-            return _decoded(self._source.load() if isinstance(self._source, PlainPng) else self._source)
+            if isinstance(source, PlainPng):
+                return Decoded(source.grey() if source.mode == "L" else _to_grey(source.load()), 1, source.size)
+            return _decoded(source)
         except _DAMAGE as exc:
             _check_memory(self.pixels)
             raise BrokenPicture("The picture is truncated or damaged and cannot be decoded.") from exc

@@ -11,6 +11,8 @@ import struct
 import zlib
 from typing import Final, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 # Signature and header chunk (PNG specification, third edition, sections 5.2 and 11.2.1), then the next chunk's length and type.
@@ -23,7 +25,7 @@ CHECKSUM_BYTES: Final = 4
 # By bits a channel and colour type, what Pillow calls it: grey, colour, colour with transparency.
 MODES: Final = {(8, 0): "L", (8, 2): "RGB", (8, 6): "RGBA"}
 # Larger ones gain nothing, and their memory is counted on Pillow's way.
-MOST_PIXELS: Final = 256 * 256
+MOST_SIDE: Final = 256
 
 
 class PlainPng(NamedTuple):
@@ -39,8 +41,28 @@ class PlainPng(NamedTuple):
     size: tuple[int, int]
     data: bytes
 
+    def grey(self) -> NDArray[np.uint8]:
+        """Decode a picture of mode L to uint8 (H, W).
+
+        ``load`` and ``tobytes`` run the same decoder, and take twice as long around it.
+
+        Raises:
+            ValueError: the data is damaged or ends too soon.
+        """
+        whole = (0, 0, *self.size)
+        image = Image.core.new("L", self.size)
+        decoder = Image.core.zip_decoder("L", "L", 0)
+        decoder.setimage(image, whole)
+        consumed, fault = decoder.decode(self.data)
+        if consumed >= 0 or fault:
+            raise ValueError("damaged or too short")
+        encoder = Image.core.raw_encoder("L", "L")
+        encoder.setimage(image, whole)
+        pixels: bytes = encoder.encode(self.size[0] * self.size[1])[2]  # all rows at once; they are not padded
+        return np.frombuffer(pixels, np.uint8).reshape(self.size[::-1])
+
     def load(self) -> Image.Image:
-        """Decode.
+        """Decode a picture of any mode.
 
         Raises:
             ValueError: the data is damaged or ends too soon.
@@ -58,7 +80,7 @@ def plain_png(data: bytes) -> PlainPng | None:
         (signature, length, name, methods, data_name) != (SIGNATURE, HEADER_BYTES, b"IHDR", b"\0\0\0", b"IDAT")
         or mode is None
         or HEAD.size + data_bytes + CHECKSUM_BYTES + len(END) != len(data)
-        or not 0 < width * height <= MOST_PIXELS
+        or not (0 < width <= MOST_SIDE and 0 < height <= MOST_SIDE)
         or zlib.crc32(data[HEADER]) != checksum
     ):
         return None
