@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import json
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 import warnings
+from collections import deque
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Final, Literal, TextIO
@@ -59,19 +61,33 @@ class JsonFormatter(logging.Formatter):
 
 
 class JsonHandler(logging.StreamHandler[TextIO]):
-    """Writes JSON lines; ``tell`` does so without a record."""
+    """Writes JSON lines; ``tell`` does so without a record, and together with all others of the event loop's turn.
+
+    Each write is a system call, for which the interpreter's lock is given away and has to be waited for again.
+    """
 
     def __init__(self, stream: TextIO, formatter: JsonFormatter) -> None:
         super().__init__(stream)
         self.setFormatter(formatter)
         self._json = formatter
+        self._told: deque[str] = deque()
 
     def tell(self, level: int, logger: str, message: str, extra: dict[str, object]) -> None:
-        """Write one line; where it cannot be written it is lost, as ``emit``'s are, and no request with it."""
-        line = self._json.line(time.time(), logging.getLevelName(level).lower(), logger, message, extra)
+        """Write one line when this turn of the running event loop ends."""
+        if not self._told:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._told.append(self._json.line(time.time(), logging.getLevelName(level).lower(), logger, message, extra))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.flush()  # what was told before it comes before it
+        super().emit(record)
+
+    def flush(self) -> None:
+        """Write what was told; where it cannot be written it is lost, as ``emit``'s are, and no request with it."""
         with contextlib.suppress(OSError), self.lock or contextlib.nullcontext():
-            self.stream.write(line + self.terminator)
-            self.flush()
+            if told := [self._told.popleft() for _ in range(len(self._told))]:
+                self.stream.write(self.terminator.join([*told, ""]))
+            super().flush()
 
 
 class ConsoleFormatter(logging.Formatter):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from pathlib import Path
@@ -126,7 +127,7 @@ class Settings(BaseSettings):
         """CPU threads of one run in this process: as set, else the worker's share of what cgroup and affinity allow."""
         return self.intra_op_threads or max(1, available_cpus() // self.workers)
 
-    @property
+    @functools.cached_property
     def picture_limits(self) -> Limits:
         """What one file may cost."""
         return Limits(max_file_bytes=self.max_upload_bytes, max_image_pixels=self.max_image_pixels)

@@ -8,8 +8,7 @@ nothing else; whatever it does not know is python-multipart's.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -34,8 +33,7 @@ LONGEST_BOUNDARY: Final = 70
 MOST_FIELDS: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(NamedTuple):
     """One file as it was sent; ``filename`` is the sender's word and only ever echoed."""
 
     filename: str | None

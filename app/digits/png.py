@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, _imaging
 
 # Signature and header chunk (PNG specification, third edition, sections 5.2 and 11.2.1), then the next chunk's length and type.
 HEAD: Final = struct.Struct(">8sI4sIIBB3sII4s")
@@ -50,13 +50,13 @@ class PlainPng(NamedTuple):
             ValueError: the data is damaged or ends too soon.
         """
         whole = (0, 0, *self.size)
-        image = Image.core.new("L", self.size)
-        decoder = Image.core.zip_decoder("L", "L", 0)
+        image = _imaging.new("L", self.size)
+        decoder = _imaging.zip_decoder("L", "L", 0)
         decoder.setimage(image, whole)
         consumed, fault = decoder.decode(self.data)
         if consumed >= 0 or fault:
             raise ValueError("damaged or too short")
-        encoder = Image.core.raw_encoder("L", "L")
+        encoder = _imaging.raw_encoder("L", "L")
         encoder.setimage(image, whole)
         pixels: bytes = encoder.encode(self.size[0] * self.size[1])[2]  # all rows at once; they are not padded
         return np.frombuffer(pixels, np.uint8).reshape(self.size[::-1])

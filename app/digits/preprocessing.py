@@ -10,8 +10,7 @@ aspect kept to fit 20×20 pixels, then placed so that its centre of mass lies in
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +47,7 @@ Grey = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """What the model sees, and how it came about.
 
     Attributes:
@@ -108,7 +106,7 @@ def _closer(grey: Grey, frame: Frame) -> Frame:
         close, _ = _framed(grey[top : y + height + margin, left : x + width + margin])
     except BlankPicture:  # averaging has taken the noise away, too
         return frame
-    return replace(close, box=(left + close.box[0], top + close.box[1], *close.box[2:]), digits=frame.digits)
+    return close._replace(box=(left + close.box[0], top + close.box[1], *close.box[2:]), digits=frame.digits)
 
 
 def fit(grey: Grey) -> Frame:

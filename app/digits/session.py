@@ -10,7 +10,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,8 +63,7 @@ AUTO: Final[tuple[ProviderName, ...]] = ("cuda", "cpu")
 SHAPE_BOUND: Final = frozenset(hardware.providers[0] for hardware in HARDWARE.values()) - {CPU}
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """What a session answers for N images and C labels.
 
     Attributes:

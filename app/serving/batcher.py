@@ -15,9 +15,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -33,8 +32,7 @@ PATIENCE: Final = 4
 BRIEF_S: Final = 1e-3
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a caller gets for its images.
 
     Attributes:
@@ -52,8 +50,7 @@ Request: TypeAlias = Waiting[Answer]
 Run: TypeAlias = Mapping[Request, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
+class _Batch(NamedTuple):
     """A run, and its images as the session takes them."""
 
     run: Run

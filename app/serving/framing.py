@@ -6,7 +6,6 @@ import asyncio
 import functools
 import time
 from concurrent.futures import Executor
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from app.digits.classifier import DigitClassifier
@@ -65,5 +64,5 @@ def _frame(picture: Picture, classifier: DigitClassifier) -> Framed:
     frame = classifier.frame(pixels.grey)
     preprocess_s = time.perf_counter() - decoded
     if pixels.factor > 1:
-        frame = replace(frame, box=pixels.in_original(frame.box))
+        frame = frame._replace(box=pixels.in_original(frame.box))
     return Framed(frame, decoded - started, preprocess_s)
