@@ -36,6 +36,8 @@ RELOAD: Final[signal.Signals | None] = getattr(signal, "SIGHUP", None)  # not on
 CLOSE: Final = (b"connection", b"close")
 # How long open connections get a refusal where uvicorn would cut them: a client's next request is under way that long.
 LAST_CALL_S: Final = 0.2
+# Objects that came and did not go. Python's 700 are those of the requests that are being answered, which are no garbage.
+COLLECT_AFTER: Final = 10_000
 # Process managers (systemd) send SIGTERM to parent and workers alike, and the parent passes its own on: that is one stop.
 SAME_STOP_S: Final = 1.0
 
@@ -89,6 +91,7 @@ class Server(uvicorn.Server):
         if RELOAD is not None:
             asyncio.get_running_loop().add_signal_handler(RELOAD, self._reload)
         gc.freeze()  # what was made so far stays; no later collection looks through it
+        gc.set_threshold(COLLECT_AFTER)
         self._on_started()
 
     async def on_tick(self, counter: int) -> bool:

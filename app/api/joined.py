@@ -19,6 +19,7 @@ class Joined:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._head = b""
+        self.is_closing = transport.is_closing  # asked for with each request
 
     def write(self, data: bytes) -> None:
         """Write, or hold a head."""

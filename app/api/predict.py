@@ -28,7 +28,7 @@ from app.services import Services, services_of
 from app.serving.framing import frame_file
 from app.serving.registry import ServedModel
 
-PROBABILITY_DIGITS: Final = 6
+PROBABILITY_UNITS: Final = 10**6
 
 ModelName = Annotated[str | None, Query(description="The model by name; the default model if absent.")]
 TopK = Annotated[int, Query(ge=1, description="How many labels to rank, up to the number of the model's labels.")]
@@ -175,20 +175,24 @@ def _add_previews(results: list[dict[str, Any]], frames: Sequence[Frame | errors
 
 def shown(prediction: Prediction) -> dict[str, Any]:
     """A prediction as answers have it."""
+    ranked = ranking(prediction)
     return {
         "label": prediction.label,
-        "probability": round(prediction.probability, PROBABILITY_DIGITS),
+        "probability": ranked[0]["probability"],
         "abstained": prediction.abstained,
         "reason": prediction.reason,
-        "top_k": ranking(prediction),
+        "top_k": ranked,
     }
 
 
 def ranking(prediction: Prediction) -> list[dict[str, Any]]:
     """A prediction's labels with their probabilities, as answers have them."""
-    return [
-        {"label": ranked.label, "probability": round(ranked.probability, PROBABILITY_DIGITS)} for ranked in prediction.top_k
-    ]
+    return [{"label": label, "probability": rounded(probability)} for label, probability in prediction.top_k]
+
+
+def rounded(probability: float) -> float:
+    """A probability with the six digits that answers have; ``round`` takes four times as long."""
+    return int(probability * PROBABILITY_UNITS + 0.5) / PROBABILITY_UNITS
 
 
 def _response(

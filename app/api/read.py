@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.api import problems
 from app.api.deadline import TimeoutMs, deadline
 from app.api.multipart import Upload
-from app.api.predict import PROBABILITY_DIGITS, ModelName, TopK, ranking
+from app.api.predict import ModelName, TopK, ranking, rounded
 from app.api.presence import WhileConnected
 from app.api.problems import documented, kind_of
 from app.api.schemas import ReadAnswer
@@ -133,14 +133,14 @@ def _content(done: Read) -> dict[str, Any]:
         "text": reading.text,
         "lines": lines,
         "digits": [digit for line in lines for digit in line["digits"]],
-        "probability": round(reading.probability, PROBABILITY_DIGITS),
+        "probability": rounded(reading.probability),
     }
 
 
 def _digit(digit: ReadDigit, pixels: Decoded) -> dict[str, Any]:
     return {
         "label": digit.label,
-        "probability": round(digit.prediction.probability, PROBABILITY_DIGITS),
+        "probability": rounded(digit.prediction.probability),
         "box": pixels.in_original(digit.box),
         "top_k": ranking(digit.prediction),
     }

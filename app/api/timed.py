@@ -25,11 +25,25 @@ def timed_response(
         model: that answered.
         services: of the app.
     """
-    for stage, value in seconds.items():
-        services.metrics.stages[stage].observe(value)
     if services.tracer is not None:
         tracing.record_stages(services.tracer, seconds)
-    timings = {stage: round(value * 1000, 3) for stage, value in seconds.items()}
+    timings = {}
+    for stage, value in seconds.items():
+        services.metrics.stages[stage].observe(value)
+        timings[stage] = int(value * 1e6 + 0.5) / 1e3  # ``round`` takes four times as long
     document = {"model": model.identity, "request_id": request.scope["state"]["request_id"], **content, "timings_ms": timings}
-    headers = {"Server-Timing": ", ".join([f"{stage};dur={value}" for stage, value in timings.items()])}
-    return Response(orjson.dumps(document), headers=headers, media_type="application/json")
+    return _Json(orjson.dumps(document), ", ".join([f"{stage};dur={value}" for stage, value in timings.items()]))
+
+
+class _Json(Response):
+    """A document that is bytes already; what Starlette does to find out its headers takes as long as making the document."""
+
+    def __init__(self, document: bytes, timings: str) -> None:
+        self.status_code = 200
+        self.background = None
+        self.body = document
+        self.raw_headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(document)),
+            (b"server-timing", timings.encode()),
+        ]

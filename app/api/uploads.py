@@ -47,7 +47,8 @@ async def read_uploads(request: Request, settings: Settings, ticket: Ticket) -> 
         QueueFull: all bodies in flight together would pass their limit.
     """
     media_type, boundary = _type_of(_header(request, b"content-type"))
-    _check_type(media_type, request)
+    if media_type != FORM:
+        _check_type(media_type, request)
     body = await read_body(request, settings, ticket)
     if not body:
         raise EmptyBody(f"Send {ACCEPTED}.")
@@ -85,7 +86,7 @@ def _type_of(header: bytes) -> tuple[bytes, bytes]:
 
 
 def _check_type(media_type: bytes, request: Request) -> None:
-    known = media_type == FORM or media_type.startswith(b"image/") or media_type in CSV_TYPES
+    known = media_type.startswith(b"image/") or media_type in CSV_TYPES
     if not known and (_header(request, b"content-length").strip(b"0") or _header(request, b"transfer-encoding")):
         shown = media_type.decode("latin-1")[:80] or "none"
         raise UnsupportedContentType(f"The content type is {shown!r}; send {ACCEPTED}.")
@@ -98,9 +99,9 @@ async def read_body(request: Request, settings: Settings, ticket: Ticket) -> byt
         BodyTooLarge, SlowBody, ClientLeft: see ``app.api.problems``.
         QueueFull: all bodies in flight together would pass their limit.
     """
-    _check_announced(request, settings.max_body_bytes)
     if ARRIVED in request.scope.get("extensions", ()):
         return await _read_chunks(request, settings.max_body_bytes, ticket)
+    _check_announced(request, settings.max_body_bytes)
     try:
         async with asyncio.timeout(settings.body_timeout_s):
             return await _read_chunks(request, settings.max_body_bytes, ticket)
