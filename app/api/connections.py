@@ -17,8 +17,8 @@ from starlette.responses import Response
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from app.api.joined import Joined
 from app.api.problems import HEADER_TOO_LARGE, NO_MEMORY, NOT_HTTP, SLOW_HEADER, Kind, kind_of, problem, problem_response
+from app.api.whole import SEND_WHOLE, WholeAnswer
 from app.logs import new_request_id
 from app.metrics import Metrics
 from app.settings import Settings
@@ -30,9 +30,8 @@ log = logging.getLogger(__name__)
 MOST_PIPELINED: Final = 100
 
 
-# In the scope of a request whose body has arrived: nothing needs to time the reading of it.
+# In the scope of a request whose body has arrived: nothing needs to time the reading of it, and its answer may go out whole.
 ARRIVED: Final = "digits.arrived"
-EXTENSIONS: Final[dict[str, dict[object, object]]] = {ARRIVED: {}}
 
 
 class Part(Enum):
@@ -67,8 +66,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._answering: RequestResponseCycle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        self._joined = Joined(transport)
-        super().connection_made(self._joined)  # type: ignore[arg-type]  # it has all that a transport has
+        super().connection_made(transport)
         self._arm(self.settings.header_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -105,11 +103,10 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._await(Part.NOTHING)
-        self.scope["extensions"] = EXTENSIONS
+        self.scope["extensions"] = {ARRIVED: {SEND_WHOLE: WholeAnswer(self.cycle).send}}
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        self._joined.flush()
         super().on_response_complete()
         if self.transport.is_closing() and self.transport.get_write_buffer_size():
             self._give_up_if_unread()

@@ -14,8 +14,10 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs
+from app.api.connections import ARRIVED
 from app.api.guard import client_of
 from app.api.problems import INTERNAL, problem_of, response_for
+from app.api.whole import SEND_WHOLE
 from app.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -55,12 +57,21 @@ class RequestContext:
         scope.setdefault("state", {})["request_id"] = request_id
         token = logs.request_id.set(request_id)
         status = 0
+        held: Message | None = None
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status
+            """Hold the start back until the body's first part comes, as it does at once: most have but that."""
+            nonlocal status, held
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = _with_ours(message.get("headers", ()), request_id)
+                held = message
+                return
+            start, held = held, None
+            if start is not None:
+                if _sent_whole(scope, start, message):
+                    return
+                await send(start)
             await send(message)
 
         try:
@@ -68,7 +79,7 @@ class RequestContext:
         except Exception as exc:
             log.exception("unexpected fault")
             scope["state"]["problem"] = INTERNAL.slug
-            if status == 0:
+            if status == 0 or held is not None:
                 await response_for(scope, problem_of(exc))(scope, receive, send_with_headers)
         finally:
             self._record(scope, status, time.perf_counter() - started)
@@ -104,9 +115,19 @@ def _route(scope: Scope) -> str:
 def _with_ours(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
     """A route's own security headers stay."""
     answer = [*headers, (b"x-request-id", request_id.encode())]
+    whole = [*answer, *SECURITY_HEADERS]
+    if len(dict(whole)) == len(whole):
+        return whole
     names = {name for name, _ in answer}
-    answer += [header for header in SECURITY_HEADERS if header[0] not in names]
-    return answer
+    return answer + [header for header in SECURITY_HEADERS if header[0] not in names]
+
+
+def _sent_whole(scope: Scope, start: Message, body: Message) -> bool:
+    """Whether the server took head and body in one go."""
+    extension = scope.get("extensions", {}).get(ARRIVED)
+    if extension is None or body.get("more_body", False):
+        return False
+    return bool(extension[SEND_WHOLE](start["status"], start["headers"], body.get("body", b"")))
 
 
 def _request_id(scope: Scope) -> str:

@@ -10,9 +10,10 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app import server
-from app.api.connections import EXTENSIONS, LimitedProtocol
+from app.api.connections import ARRIVED, LimitedProtocol
 from app.api.middleware import RequestContext
 from app.api.presence import WhileConnected
+from app.api.whole import SEND_WHOLE, WholeAnswer
 from app.buffered import BufferedHistogram
 from app.digits import classifier
 from app.metrics import Metrics
@@ -30,7 +31,7 @@ async def _nothing_awaited(*_: Any) -> None:
 
 
 def _body_arrived(protocol: LimitedProtocol) -> None:
-    protocol.scope["extensions"] = EXTENSIONS
+    protocol.scope["extensions"] = {ARRIVED: {SEND_WHOLE: WholeAnswer(protocol.cycle).send}}
     HttpToolsProtocol.on_message_complete(protocol)
 
 
