@@ -8,13 +8,15 @@ may count, and flush.
 from __future__ import annotations
 
 from abc import abstractmethod
-from bisect import bisect_left
 from collections.abc import Iterable
-from typing import cast
+from typing import Final, cast
 
+import numpy as np
 from prometheus_client import Counter, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.samples import Sample
+
+NOTED_TOGETHER: Final = 1000
 
 
 class Buffered(MetricWrapperBase):
@@ -56,18 +58,20 @@ class BufferedHistogram(Buffered, Histogram):
 
     def _metric_init(self) -> None:
         super()._metric_init()
-        self._noted = [0] * len(self._upper_bounds)
-        self._noted_sum = 0.0
+        self._noted: list[float] = []
 
     def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:  # noqa: ARG002 - the library's signature
         """Count one value."""
-        self._noted[bisect_left(self._upper_bounds, amount)] += 1
-        self._noted_sum += amount
+        self._noted.append(amount)
+        if len(self._noted) == NOTED_TOGETHER:
+            self.tell()
 
     def tell(self) -> None:
-        noted, self._noted = self._noted, [0] * len(self._noted)
-        for bucket, count in zip(self._buckets, noted, strict=True):
+        noted, self._noted = self._noted, []
+        if not noted:
+            return
+        counts = np.bincount(np.searchsorted(self._upper_bounds, noted), minlength=len(self._buckets))
+        for bucket, count in zip(self._buckets, counts.tolist(), strict=True):
             if count:
                 bucket.inc(count)
-        self._sum.inc(self._noted_sum)
-        self._noted_sum = 0.0
+        self._sum.inc(sum(noted))

@@ -79,7 +79,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._refused:
             return
         if self._awaited is Part.NOTHING:
-            self._await(Part.HEADER)
+            self._await_header()
         self._header_bytes += len(data)  # of a body too, but only a header's are looked at
         super().data_received(data)
         if self._awaited is Part.HEADER and self._header_bytes > self.settings.max_header_bytes:
@@ -89,7 +89,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         if self._awaited is Part.NOTHING:  # it came with the end of the request before
-            self._await(Part.HEADER)
+            self._await_header()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -98,11 +98,15 @@ class LimitedProtocol(HttpToolsProtocol):
             raise _HeaderTooLarge
         if len(self.pipeline) >= MOST_PIPELINED:
             raise _TooManyRequests
-        self._await(Part.BODY)
+        if self._timer is not None:
+            self._disarm()
+        self._awaited = Part.BODY
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._await(Part.NOTHING)
+        if self._timer is not None:
+            self._disarm()
+        self._awaited = Part.NOTHING
         self.scope["extensions"] = {ARRIVED: {SEND_WHOLE: WholeAnswer(self.cycle).send}}
         super().on_message_complete()
 
@@ -135,11 +139,10 @@ class LimitedProtocol(HttpToolsProtocol):
         else:
             self._refuse(NOT_HTTP, msg)
 
-    def _await(self, part: Part) -> None:
+    def _await_header(self) -> None:
         self._disarm()
-        self._awaited = part
-        if part is Part.HEADER:
-            self._header_bytes = 0
+        self._awaited = Part.HEADER
+        self._header_bytes = 0
 
     def _watch(self) -> None:
         """See that a timer runs, whatever is awaited."""

@@ -110,7 +110,8 @@ async def answer(
         places.take(1)  # a service that is full says so before it reads the body
         uploads = await read_uploads(request, services.settings, body)
         started = time.monotonic()
-        places.take(len(uploads) - 1)
+        if len(uploads) > 1:
+            places.take(len(uploads) - 1)
         work = _Work(uploads)
         until = deadline(services.settings.request_timeout_ms, timeout_ms, started=started)
         async with WhileConnected(request):

@@ -136,6 +136,9 @@ def open_picture(data: bytes, limits: Limits = Limits(), *, is_csv: bool = False
         raise EmptyFile("The file is empty.")
     if len(data) > limits.max_file_bytes:
         raise FileTooLarge(f"The file has {len(data):,} bytes; the limit is {limits.max_file_bytes:,}.")
+    if (plain := plain_png(data)) is not None:
+        _check_pixels(*plain.size, limits)
+        return Picture(plain)
     file_format = sniff(data)
     if file_format is not None:
         return Picture(_open(data, file_format, limits))
@@ -161,10 +164,7 @@ def sniff(data: bytes) -> str | None:
     return None
 
 
-def _open(data: bytes, file_format: str, limits: Limits) -> Image.Image | PlainPng:
-    if file_format == "PNG" and (plain := plain_png(data)) is not None:
-        _check_pixels(*plain.size, limits)
-        return plain
+def _open(data: bytes, file_format: str, limits: Limits) -> Image.Image:
     width, height = _webp_size(data) if file_format == "WEBP" else (0, 0)
     _check_pixels(width, height, limits)  # WebP's decoder allocates the canvas as soon as it is opened
     try:

@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, _imaging
 
-# Signature and header chunk (PNG specification, third edition, sections 5.2 and 11.2.1), then the next chunk's length and type.
-HEAD: Final = struct.Struct(">8sI4sIIBB3sII4s")
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-HEADER_BYTES: Final = 13
-HEADER: Final = slice(12, 29)  # what the header's checksum is over
+# Signature, then the header's length and name (PNG specification, third edition, sections 5.2 and 11.2.1); the header itself and
+# its checksum, then the next chunk's length and name.
+BEGINNING: Final = SIGNATURE + b"\0\0\0\x0dIHDR"
+HEADER: Final = struct.Struct(">IIBB3sII4s")
+CHECKED: Final = slice(12, 29)  # what the header's checksum is over
+HEAD_BYTES: Final = len(BEGINNING) + HEADER.size
 END: Final = b"\0\0\0\0IEND\xaeB`\x82"
-CHECKSUM_BYTES: Final = 4
+TAIL_BYTES: Final = 4 + len(END)  # the data's checksum, too
 # By bits a channel and colour type, what Pillow calls it: grey, colour, colour with transparency.
 MODES: Final = {(8, 0): "L", (8, 2): "RGB", (8, 6): "RGBA"}
 # Larger ones gain nothing, and their memory is counted on Pillow's way.
@@ -72,16 +74,17 @@ class PlainPng(NamedTuple):
 
 def plain_png(data: bytes) -> PlainPng | None:
     """Read the header of a whole file; None for what is not a plain PNG."""
-    if len(data) < HEAD.size + CHECKSUM_BYTES + len(END) or not data.endswith(END):
+    if not data.startswith(BEGINNING) or not data.endswith(END) or len(data) < HEAD_BYTES + TAIL_BYTES:
         return None
-    signature, length, name, width, height, bits, colour, methods, checksum, data_bytes, data_name = HEAD.unpack_from(data)
+    width, height, bits, colour, methods, checksum, data_bytes, name = HEADER.unpack_from(data, len(BEGINNING))
     mode = MODES.get((bits, colour))
     if (
-        (signature, length, name, methods, data_name) != (SIGNATURE, HEADER_BYTES, b"IHDR", b"\0\0\0", b"IDAT")
-        or mode is None
-        or HEAD.size + data_bytes + CHECKSUM_BYTES + len(END) != len(data)
+        mode is None
+        or methods != b"\0\0\0"
+        or name != b"IDAT"
+        or data_bytes != len(data) - HEAD_BYTES - TAIL_BYTES
         or not (0 < width <= MOST_SIDE and 0 < height <= MOST_SIDE)
-        or zlib.crc32(data[HEADER]) != checksum
+        or zlib.crc32(data[CHECKED]) != checksum
     ):
         return None
-    return PlainPng(mode, (width, height), data[HEAD.size : HEAD.size + data_bytes])
+    return PlainPng(mode, (width, height), data[HEAD_BYTES:-TAIL_BYTES])

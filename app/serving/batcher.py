@@ -264,7 +264,11 @@ class Batcher:
                 request.future.set_exception(result)
                 continue
             output = Output(result.logits[rows], result.probabilities[rows])
-            request.answered.append(Answer(output, started - request.submitted, inference_s))
+            answer = Answer(output, started - request.submitted, inference_s)
+            if count == len(request.images):
+                request.future.set_result(answer)
+                continue
+            request.answered.append(answer)
             if sum(len(answer.output.probabilities) for answer in request.answered) == len(request.images):
                 request.future.set_result(_joined(request.answered))
         self._on_batch(offset)
@@ -287,8 +291,6 @@ def _expire(future: asyncio.Future[Answer]) -> None:
 
 
 def _joined(answers: Sequence[Answer]) -> Answer:
-    if len(answers) == 1:
-        return answers[0]
     logits = np.concatenate([answer.output.logits for answer in answers])
     probabilities = np.concatenate([answer.output.probabilities for answer in answers])
     return Answer(Output(logits, probabilities), answers[0].queue_s, sum(answer.inference_s for answer in answers))
