@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 CAPTURED_PER_S: Final = 10
 LONGEST_LINE: Final = 500
+LEVELS: Final = {level: logging.getLevelName(level).lower() for level in range(logging.DEBUG, logging.CRITICAL + 1, 10)}
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
@@ -76,7 +77,7 @@ class JsonHandler(logging.StreamHandler[TextIO]):
         """Write one line when this turn of the running event loop ends."""
         if not self._told:
             asyncio.get_running_loop().call_soon(self.flush)
-        self._told.append(self._json.line(time.time(), logging.getLevelName(level).lower(), logger, message, extra))
+        self._told.append(self._json.line(time.time(), LEVELS[level], logger, message, extra))
 
     def emit(self, record: logging.LogRecord) -> None:
         self.flush()  # what was told before it comes before it

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from typing import Final
+from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry, Gauge, Metric, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -24,7 +24,19 @@ SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
 # Fine where a calibrated model's answers lie, and where a threshold for abstaining would.
 PROBABILITIES = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
-STAGES = ("decode", "preprocess", "queue", "inference", "total")
+
+
+class Seconds(NamedTuple):
+    """How long each stage of a request took, in seconds."""
+
+    decode: float
+    preprocess: float
+    queue: float
+    inference: float
+    total: float
+
+
+STAGES: Final = Seconds._fields
 
 
 class Metrics:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any, Final
 
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry import trace
 from opentelemetry.trace import Tracer, TracerProvider
+
+from app.metrics import Seconds
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +42,15 @@ def configured() -> tuple[TelemetryConfig, Tracer | None]:
     return config, provider.get_tracer("digits")
 
 
-def record_stages(tracer: Tracer, seconds: Mapping[str, float]) -> None:
+def record_stages(tracer: Tracer, seconds: Seconds) -> None:
     """Spans of the request's stages, made when all is done and ending now; ``total`` is not one of them.
 
     The stages of several pictures are summed, as in the answer's ``timings_ms``, and shown one after another.
     """
     if not trace.get_current_span().is_recording():
         return
-    at = time.time_ns() - int(seconds["total"] * 1e9)
-    for stage, value in seconds.items():
+    at = time.time_ns() - int(seconds.total * 1e9)
+    for stage, value in seconds._asdict().items():
         if stage != "total":
             span = tracer.start_span(f"digits.{stage}", start_time=at)
             at += int(value * 1e9)

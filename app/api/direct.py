@@ -50,4 +50,4 @@ class Direct:
 
 
 def _has_parameter(scope: Scope) -> bool:
-    return PARAMETER in [name for name, _ in scope["headers"]]
+    return PARAMETER in dict(scope["headers"])

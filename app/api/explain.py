@@ -23,6 +23,7 @@ from app.digits import errors
 from app.digits.classifier import DigitClassifier
 from app.digits.occlusion import Occlusion, overlay
 from app.digits.session import Floats
+from app.metrics import Seconds
 from app.services import Services, services_of
 from app.serving.framing import Framed, frame_file
 
@@ -62,13 +63,8 @@ async def explain(request: Request, model: ModelName = None, label: Label = None
             places.take(len(occlusion.places))
             answer = await served.batcher.submit(occlusion.images, until)
     content = _explained(framed, occlusion, answer.output.probabilities, classifier, asked)
-    seconds = {
-        "decode": framed.decode_s,
-        "preprocess": framed.preprocess_s,
-        "queue": answer.queue_s,
-        "inference": answer.inference_s,
-        "total": time.monotonic() - started,
-    }
+    total_s = time.monotonic() - started
+    seconds = Seconds(framed.decode_s, framed.preprocess_s, answer.queue_s, answer.inference_s, total_s)
     return timed_response(request, content, seconds, served, services)
 
 

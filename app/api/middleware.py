@@ -131,7 +131,5 @@ def _sent_whole(scope: Scope, start: Message, body: Message) -> bool:
 
 
 def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
-            return str(value, "ascii")
-    return logs.new_request_id()
+    asked = dict(scope["headers"]).get(b"x-request-id")
+    return str(asked, "ascii") if asked and REQUEST_ID.fullmatch(asked) else logs.new_request_id()

@@ -24,6 +24,7 @@ from app.digits import errors
 from app.digits.classifier import DigitClassifier, Prediction
 from app.digits.preprocessing import Frame
 from app.digits.session import Floats
+from app.metrics import Seconds
 from app.services import Services, services_of
 from app.serving.framing import frame_file
 from app.serving.registry import ServedModel
@@ -199,13 +200,7 @@ def rounded(probability: float) -> float:
 def _response(
     request: Request, results: list[dict[str, Any]], work: _Work, total_s: float, model: ServedModel, services: Services
 ) -> Response:
-    seconds = {
-        "decode": work.decode_s,
-        "preprocess": work.preprocess_s,
-        "queue": work.queue_s,
-        "inference": work.inference_s,
-        "total": total_s,
-    }
+    seconds = Seconds(work.decode_s, work.preprocess_s, work.queue_s, work.inference_s, total_s)
     return timed_response(request, {"predictions": results}, seconds, model, services)
 
 

@@ -20,6 +20,7 @@ from app.api.uploads import ONE_PICTURE, read_upload
 from app.digits import errors
 from app.digits.image import Decoded
 from app.digits.reader import ReadDigit, Reader
+from app.metrics import Seconds
 from app.services import Services, services_of
 from app.serving.admission import Ticket
 from app.serving.framing import open_file
@@ -109,13 +110,7 @@ def _response(request: Request, done: Read, total_s: float, served: ServedModel,
     # Not in the model's drift: that compares with whole pictures, and a page's digits come fifty at a time.
     for digit in done.reading.digits:
         services.metrics.count_prediction(served.name, digit.prediction)
-    seconds = {
-        "decode": done.decode_s,
-        "preprocess": done.preprocess_s,
-        "queue": done.queue_s,
-        "inference": done.inference_s,
-        "total": total_s,
-    }
+    seconds = Seconds(done.decode_s, done.preprocess_s, done.queue_s, done.inference_s, total_s)
     return timed_response(request, _content(done), seconds, served, services)
 
 

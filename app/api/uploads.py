@@ -70,11 +70,9 @@ async def read_upload(request: Request, settings: Settings, ticket: Ticket, *, h
 
 
 def _header(request: Request, name: bytes) -> bytes:
-    """The first of that name; empty if there is none. Starlette's ``request.headers`` would decode them all."""
-    for key, value in request.scope["headers"]:
-        if key == name:
-            return bytes(value)
-    return b""
+    """The last of that name; empty if there is none. Starlette's ``request.headers`` would decode them all."""
+    value: bytes = dict(request.scope["headers"]).get(name, b"")
+    return value
 
 
 def _type_of(header: bytes) -> tuple[bytes, bytes]:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image, _imaging
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-# Signature, then the header's length and name (PNG specification, third edition, sections 5.2 and 11.2.1); the header itself and
-# its checksum, then the next chunk's length and name.
+# Signature, then the header's length and name (PNG specification, third edition, sections 5.2 and 11.2.1); the header itself,
+# its checksum, and the next chunk's length and name.
 BEGINNING: Final = SIGNATURE + b"\0\0\0\x0dIHDR"
 HEADER: Final = struct.Struct(">IIBB3sII4s")
 CHECKED: Final = slice(12, 29)  # what the header's checksum is over
