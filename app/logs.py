@@ -47,12 +47,13 @@ class JsonFormatter(logging.Formatter):
         extra = _extra(record)
         if record.exc_info:
             extra["exception"] = self.formatException(record.exc_info)
-        return self.line(record.created, record.levelname.lower(), record.name, record.getMessage(), extra)
+        level = record.levelname.lower()
+        return self.line(record.created, level, record.name, record.getMessage(), request_id.get(), extra)
 
-    def line(self, created: float, level: str, logger: str, message: str, extra: dict[str, object]) -> str:
-        """What ``format`` makes of a record, made of its parts."""
+    def line(self, created: float, level: str, logger: str, message: str, bound: str | None, extra: dict[str, object]) -> str:
+        """What ``format`` makes of a record, made of its parts and the request id that was bound."""
         entry = {"time": _time(created), "level": level, "logger": logger, "message": message, **self._pid}
-        if (bound := request_id.get()) is not None:
+        if bound is not None:
             entry["request_id"] = bound
         entry |= extra
         try:
@@ -64,20 +65,21 @@ class JsonFormatter(logging.Formatter):
 class JsonHandler(logging.StreamHandler[TextIO]):
     """Writes JSON lines; ``tell`` does so without a record, and together with all others of the event loop's turn.
 
-    Each write is a system call, for which the interpreter's lock is given away and has to be waited for again.
+    Each write is a system call, for which the interpreter's lock is given away and has to be waited for again; and lines that
+    are made one after the other take less time.
     """
 
     def __init__(self, stream: TextIO, formatter: JsonFormatter) -> None:
         super().__init__(stream)
         self.setFormatter(formatter)
         self._json = formatter
-        self._told: deque[str] = deque()
+        self._told: deque[tuple[float, str, str, str, str | None, dict[str, object]]] = deque()
 
     def tell(self, level: int, logger: str, message: str, extra: dict[str, object]) -> None:
         """Write one line when this turn of the running event loop ends."""
         if not self._told:
             asyncio.get_running_loop().call_soon(self.flush)
-        self._told.append(self._json.line(time.time(), LEVELS[level], logger, message, extra))
+        self._told.append((time.time(), LEVELS[level], logger, message, request_id.get(), extra))
 
     def emit(self, record: logging.LogRecord) -> None:
         self.flush()  # what was told before it comes before it
@@ -86,7 +88,7 @@ class JsonHandler(logging.StreamHandler[TextIO]):
     def flush(self) -> None:
         """Write what was told; where it cannot be written it is lost, as ``emit``'s are, and no request with it."""
         with contextlib.suppress(OSError), self.lock or contextlib.nullcontext():
-            if told := [self._told.popleft() for _ in range(len(self._told))]:
+            if told := [self._json.line(*self._told.popleft()) for _ in range(len(self._told))]:
                 self.stream.write(self.terminator.join([*told, ""]))
             super().flush()
 

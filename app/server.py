@@ -63,6 +63,7 @@ class Server(uvicorn.Server):
             server_header=False,
             proxy_headers=False,  # DIGITS_TRUSTED_PROXIES says whom to believe; uvicorn would believe this machine
             http=connections.of(settings, self._services.metrics),
+            interface="asgi3",  # it would look for ``async``
             timeout_keep_alive=settings.keep_alive_s,
             timeout_graceful_shutdown=settings.shutdown_timeout_s,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from threading import Event
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,11 +19,12 @@ class ReadToTheEnd:
         self.app = app
         self._draining = draining
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, and hold the answer's end back until the request has ended."""
-        if scope["type"] != "http" or not self._draining.is_set():
-            await self.app(scope, receive, send)
-            return
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Pass on; while the service drains, hold the answer's end back until the request has ended."""
+        drains = self._draining.is_set() and scope["type"] == "http"
+        return (self._drain if drains else self.app)(scope, receive, send)
+
+    async def _drain(self, scope: Scope, receive: Receive, send: Send) -> None:
         more = True
 
         async def noting_receive() -> Message:
