@@ -51,10 +51,13 @@ async def frame_file(
     Raises:
         PictureError: see ``app.digits.errors``.
     """
-    picture = await open_file(data, limits, decoders, is_csv=is_csv)
-    if picture.pixels > INLINE_PIXELS or len(data) > INLINE_BYTES:
-        return await asyncio.get_running_loop().run_in_executor(decoders, _frame, picture, classifier)
-    return _frame(picture, classifier)
+    if len(data) <= INLINE_BYTES:
+        picture = open_picture(data, limits, is_csv=is_csv)
+        if picture.pixels <= INLINE_PIXELS:
+            return _frame(picture, classifier)
+    else:
+        picture = await open_file(data, limits, decoders, is_csv=is_csv)
+    return await asyncio.get_running_loop().run_in_executor(decoders, _frame, picture, classifier)
 
 
 def _frame(picture: Picture, classifier: DigitClassifier) -> Framed:
