@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from fastapi import Request
@@ -12,8 +12,6 @@ from app import tracing
 from app.metrics import STAGES, Seconds
 from app.services import Services
 from app.serving.registry import ServedModel
-
-SERVER_TIMING: Final = ", ".join(f"{stage};dur=%s" for stage in STAGES)
 
 
 def timed_response(
@@ -33,24 +31,30 @@ def timed_response(
     for histogram, value in zip(services.metrics.stages.values(), seconds, strict=True):
         histogram.observe(value)
     milliseconds = [int(value * 1e6 + 0.5) / 1e3 for value in seconds]  # ``round`` takes four times as long
+    timings = orjson.dumps(dict(zip(STAGES, milliseconds, strict=True)))
     document = {
         "model": model.identity,
         "request_id": request.scope["state"]["request_id"],
         **content,
-        "timings_ms": dict(zip(STAGES, milliseconds, strict=True)),
+        "timings_ms": orjson.Fragment(timings),
     }
-    return _Json(orjson.dumps(document), SERVER_TIMING % tuple(milliseconds))
+    return _Json(orjson.dumps(document), server_timing(timings))
+
+
+def server_timing(timings: bytes) -> bytes:
+    """The header of a flat JSON object of milliseconds; orjson writes numbers in a tenth of the time that ``str`` takes."""
+    return timings[1:-1].replace(b'"', b"").replace(b":", b";dur=").replace(b",", b", ")
 
 
 class _Json(Response):
     """A document that is bytes already; what Starlette does to find out its headers takes as long as making the document."""
 
-    def __init__(self, document: bytes, timings: str) -> None:
+    def __init__(self, document: bytes, timing: bytes) -> None:
         self.status_code = 200
         self.background = None
         self.body = document
         self.raw_headers = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(document)),
-            (b"server-timing", timings.encode()),
+            (b"server-timing", timing),
         ]
