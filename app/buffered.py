@@ -8,11 +8,11 @@ may count, and flush.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
-from typing import Final, cast
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, cast
 
 import numpy as np
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Histogram, Metric
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.samples import Sample
 
@@ -75,3 +75,27 @@ class BufferedHistogram(Buffered, Histogram):
             if count:
                 bucket.inc(count)
         self._sum.inc(sum(noted))
+
+
+class RowHistogram(BufferedHistogram):
+    """A histogram with one label, whose children's values often come together."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._rows: list[Sequence[float]] = []
+
+    def observe_row(self, row: Sequence[float]) -> None:
+        """Count a value for each child, in the order in which they were made."""
+        self._rows.append(row)
+        if len(self._rows) == NOTED_TOGETHER:
+            self.flush()
+
+    def flush(self) -> None:
+        rows, self._rows = self._rows, []
+        for child, column in zip(self._metrics.values(), zip(*rows, strict=True), strict=False):
+            cast("BufferedHistogram", child)._noted.extend(column)
+        super().flush()
+
+    def collect(self) -> Iterable[Metric]:
+        self.flush()
+        return super().collect()

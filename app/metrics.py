@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Gauge, Metric, PlatformCollecto
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from app.buffered import Buffered, BufferedCounter, BufferedHistogram
+from app.buffered import Buffered, BufferedCounter, BufferedHistogram, RowHistogram
 from app.digits.classifier import Prediction
 
 # The library's own variable: it keeps all values in this folder's files if it is set before the first import.
@@ -61,10 +61,10 @@ class Metrics:
         self.request_seconds = BufferedHistogram(
             "digits_request_seconds", "Time of an HTTP request.", ("route",), buckets=SECONDS, registry=self.registry
         )
-        stages = BufferedHistogram(
+        self.stage_seconds = RowHistogram(
             "digits_stage_seconds", "Time of a request's stages.", ("stage",), buckets=SECONDS, registry=self.registry
         )
-        self.stages = {stage: stages.labels(stage) for stage in STAGES}
+        self.stages = {stage: self.stage_seconds.labels(stage) for stage in STAGES}
         self._by_label: dict[tuple[str, str], tuple[BufferedCounter, BufferedHistogram]] = {}
         self.predictions = BufferedCounter(
             "digits_predictions", "Pictures answered, by most probable label.", ("model", "label"), registry=self.registry
@@ -100,7 +100,7 @@ class Metrics:
         self._buffered: tuple[Buffered, ...] = (
             self.requests,
             self.request_seconds,
-            stages,
+            self.stage_seconds,
             self.predictions,
             self.probability,
             self.abstentions,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.digits import manifest as manifests
 from app.digits.classifier import DigitClassifier, Prediction
@@ -59,7 +60,7 @@ def _predictions(classifier: DigitClassifier, frames: list[Frame]) -> Iterable[P
             yield classifier.interpret(row, top_k=1, digits=frame.digits)
 
 
-def _edges(values: list[float]) -> tuple[float, ...]:
+def _edges(values: NDArray[np.float64]) -> tuple[float, ...]:
     """Deciles to four places; equal ones fall together."""
     return tuple(sorted({round(float(edge), 4) for edge in np.quantile(values, INK_QUANTILES)}))
 

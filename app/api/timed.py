@@ -28,8 +28,7 @@ def timed_response(
     """
     if services.tracer is not None:
         tracing.record_stages(services.tracer, seconds)
-    for histogram, value in zip(services.metrics.stages.values(), seconds, strict=True):
-        histogram.observe(value)
+    services.metrics.stage_seconds.observe_row(seconds)
     milliseconds = [int(value * 1e6 + 0.5) / 1e3 for value in seconds]  # ``round`` takes four times as long
     timings = orjson.dumps(dict(zip(STAGES, milliseconds, strict=True)))
     document = {

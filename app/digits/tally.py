@@ -5,11 +5,11 @@ One class counts on both sides, so the two cannot differ by how they count.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from app.digits.classifier import Prediction
 from app.digits.preprocessing import Frame
@@ -49,17 +49,25 @@ class Tally:
 
     def add(self, answered: Sequence[tuple[Frame, Prediction]]) -> None:
         """Count answered pictures, at least one; sixty-four together take half of what each would by itself."""
+        frames, predictions = zip(*answered, strict=True)
         self.pictures += len(answered)
-        for (frame, prediction), ink in zip(answered, ink_ratios([frame for frame, _ in answered]), strict=True):
-            self.label[self._positions[prediction.top_k[0].label]] += 1
-            self.probability[bisect_right(self._probability_edges, prediction.probability)] += 1
-            self.abstained += prediction.abstained
-            self.ink[bisect_right(self._ink_edges, ink)] += 1
-            self.framing[frame.steps] += 1
+        for label, count in Counter([prediction.top_k[0].label for prediction in predictions]).items():
+            self.label[self._positions[label]] += count
+        _count([prediction.probability for prediction in predictions], self._probability_edges, self.probability)
+        self.abstained += sum([prediction.abstained for prediction in predictions])
+        _count(ink_ratios(frames), self._ink_edges, self.ink)
+        self.framing.update([frame.steps for frame in frames])
 
 
-def ink_ratios(frames: Sequence[Frame]) -> list[float]:
-    """Mean of each frame's pixels, 0 (paper only) to 1 (ink only); of at least one frame."""
+def ink_ratios(frames: Sequence[Frame]) -> NDArray[np.float64]:
+    """Mean of each frame's pixels (N,), 0 (paper only) to 1 (ink only); of at least one frame."""
     pixels = np.concatenate([frame.image for frame in frames]).reshape(len(frames), -1)
-    ratios: list[float] = (pixels.sum(axis=1) / (INK_MAX * pixels.shape[1])).tolist()
+    ratios: NDArray[np.float64] = pixels.sum(axis=1) / (INK_MAX * pixels.shape[1])
     return ratios
+
+
+def _count(values: ArrayLike, edges: Sequence[float], counts: list[int]) -> None:
+    """Add each value to the count of its bin."""
+    bins = np.searchsorted(edges, values, side="right")
+    for index, count in enumerate(np.bincount(bins, minlength=len(counts)).tolist()):
+        counts[index] += count

@@ -14,7 +14,7 @@ from app.api.connections import ARRIVED, LimitedProtocol
 from app.api.middleware import RequestContext
 from app.api.presence import WhileConnected
 from app.api.whole import SEND_WHOLE, WholeAnswer
-from app.buffered import BufferedHistogram
+from app.buffered import BufferedHistogram, RowHistogram
 from app.digits import classifier
 from app.metrics import Metrics
 from app.serving.admission import Ticket
@@ -45,6 +45,7 @@ GUARDS: Final[tuple[tuple[Any, str, Any], ...]] = (
     (WhileConnected, "__aexit__", _nothing_awaited),
     (Ticket, "take", _nothing),
     (BufferedHistogram, "observe", _nothing),
+    (RowHistogram, "observe_row", _nothing),
     (Metrics, "count_prediction", _nothing),
     (DriftWatch, "add", _nothing),
     (classifier, "reason_to_abstain", _nothing),
