@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 import sys
 from asyncio import TimerHandle, Transport
+from collections.abc import Callable
 from enum import Enum, auto
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from starlette.responses import Response
 from uvicorn._types import ASGI3Application
@@ -30,8 +31,10 @@ log = logging.getLogger(__name__)
 MOST_PIPELINED: Final = 100
 
 
-# In the scope of a request whose body has arrived: nothing needs to time the reading of it, and its answer may go out whole.
+# In the scope's extensions of a request whose body has arrived: nothing needs to time the reading of it, and its answer may go
+# out whole. What is put there under ``WHEN_LOST`` is called if the client closes the connection before.
 ARRIVED: Final = "digits.arrived"
+WHEN_LOST: Final = "when_lost"
 
 
 class Part(Enum):
@@ -205,9 +208,14 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _stop_answering(self) -> None:
         """Nobody listens any more. uvicorn tells only the last request that came in, and others may wait before it."""
-        if self._answering is not None and not self._answering.response_complete:
-            self._answering.disconnected = True
-            self._answering.message_event.set()
+        cycle = self._answering
+        if cycle is None or cycle.response_complete:
+            return
+        cycle.disconnected = True
+        cycle.message_event.set()
+        extension = cycle.scope.get("extensions", {}).get(ARRIVED, {})
+        if WHEN_LOST in extension:
+            cast("Callable[[], None]", extension[WHEN_LOST])()
 
     def _size_of_header(self) -> int:
         # ": " and the line's end are four bytes; so are the spaces and the end of the request line, less the method.

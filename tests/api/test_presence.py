@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from app.api import connections
 from app.main import create_app
 from app.services import Services
 from app.settings import Settings
@@ -23,9 +24,9 @@ from tests.fakes import FakeSession, load_fake
 
 
 @contextmanager
-def _serving(app: FastAPI) -> Iterator[int]:
+def _serving(app: FastAPI, http: type[asyncio.Protocol] | str) -> Iterator[int]:
     """The app behind the real server, whose way to tell that a client left is what counts here: its port."""
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, loop="asyncio"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, loop="asyncio", http=http))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
         thread.start()
@@ -44,16 +45,18 @@ def _wait_until(services: Services, waiting: int) -> None:
 
 
 @pytest.mark.parametrize("files", [1, 40])
+@pytest.mark.parametrize("ours", [True, False], ids=["our connections", "another server's"])
 def test_predict_client_that_leaves_takes_its_images_out_of_the_queue(
-    models_dir: Path, session: FakeSession, files: int
+    models_dir: Path, session: FakeSession, ours: bool, files: int
 ) -> None:
     request = httpx.Request("POST", "http://digits/v1/predict", files=multipart(*[pictures.png()] * files))
     head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
     message = f"POST /v1/predict HTTP/1.1\r\n{head}\r\n".encode() + request.read()
     load = functools.partial(load_fake, session=session)
-    app = create_app(Settings(models_dir=models_dir, max_batch_images=4, request_timeout_ms=60_000), load=load)
+    settings = Settings(models_dir=models_dir, max_batch_images=4, request_timeout_ms=60_000)
+    app = create_app(settings, load=load)
     services: Services = app.state.services
-    with _serving(app) as port:
+    with _serving(app, connections.of(settings, services.metrics) if ours else "httptools") as port:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as http:
             while http.get("/readyz").status_code != 200:
                 time.sleep(0.01)
