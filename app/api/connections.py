@@ -10,16 +10,16 @@ from __future__ import annotations
 import logging
 import sys
 from asyncio import TimerHandle, Transport
-from collections.abc import Callable
+from collections.abc import Sequence
 from enum import Enum, auto
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final
 
 from starlette.responses import Response
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.api.problems import HEADER_TOO_LARGE, NO_MEMORY, NOT_HTTP, SLOW_HEADER, Kind, kind_of, problem, problem_response
-from app.api.whole import SEND_WHOLE, WholeAnswer
+from app.api.whole import send_whole
 from app.logs import new_request_id
 from app.metrics import Metrics
 from app.settings import Settings
@@ -31,9 +31,10 @@ log = logging.getLogger(__name__)
 MOST_PIPELINED: Final = 100
 
 
-# In the scope's extensions of a request whose body has arrived: nothing needs to time the reading of it, and its answer may go
-# out whole. What is put there under ``WHEN_LOST`` is called if the client closes the connection before.
+# In the scope's extensions of a request whose body has arrived: nothing needs to time the reading of it. Its answer may go out
+# whole by what is there under ``SEND_WHOLE``; what is put there under ``WHEN_LOST`` is called if the client leaves before.
 ARRIVED: Final = "digits.arrived"
+SEND_WHOLE: Final = "send_whole"
 WHEN_LOST: Final = "when_lost"
 
 
@@ -67,6 +68,9 @@ class LimitedProtocol(HttpToolsProtocol):
         self._timer: TimerHandle | None = None
         self._unread_timer: TimerHandle | None = None
         self._answering: RequestResponseCycle | None = None
+        # One for all requests of the connection, of which one at a time is answered. It holds no request: one that held itself
+        # would stay until the garbage collector finds it, which takes milliseconds.
+        self._extensions: dict[str, dict[object, Any]] = {ARRIVED: {SEND_WHOLE: self._send_whole}}
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -110,7 +114,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._disarm()
         self._awaited = Part.NOTHING
-        self.scope["extensions"] = {ARRIVED: {SEND_WHOLE: WholeAnswer(self.cycle).send}}
+        self.scope["extensions"] = self._extensions
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -213,9 +217,11 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         cycle.disconnected = True
         cycle.message_event.set()
-        extension = cycle.scope.get("extensions", {}).get(ARRIVED, {})
-        if WHEN_LOST in extension:
-            cast("Callable[[], None]", extension[WHEN_LOST])()
+        if WHEN_LOST in self._extensions[ARRIVED]:
+            self._extensions[ARRIVED][WHEN_LOST]()
+
+    def _send_whole(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+        return self._answering is not None and send_whole(self._answering, status, headers, body)
 
     def _size_of_header(self) -> int:
         # ": " and the line's end are four bytes; so are the spaces and the end of the request line, less the method.

@@ -14,10 +14,9 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs
-from app.api.connections import ARRIVED
+from app.api.connections import ARRIVED, SEND_WHOLE
 from app.api.guard import client_of
 from app.api.problems import INTERNAL, problem_of, response_for
-from app.api.whole import SEND_WHOLE
 from app.metrics import Metrics
 
 log = logging.getLogger(__name__)

@@ -10,10 +10,9 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app import server
-from app.api.connections import ARRIVED, LimitedProtocol
+from app.api.connections import LimitedProtocol
 from app.api.middleware import RequestContext
 from app.api.presence import WhileConnected
-from app.api.whole import SEND_WHOLE, WholeAnswer
 from app.buffered import BufferedHistogram, RowHistogram
 from app.digits import classifier
 from app.metrics import Metrics
@@ -31,7 +30,7 @@ async def _nothing_awaited(*_: Any) -> None:
 
 
 def _body_arrived(protocol: LimitedProtocol) -> None:
-    protocol.scope["extensions"] = {ARRIVED: {SEND_WHOLE: WholeAnswer(protocol.cycle).send}}
+    protocol.scope["extensions"] = protocol._extensions
     HttpToolsProtocol.on_message_complete(protocol)
 
 

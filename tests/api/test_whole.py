@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -12,11 +14,15 @@ from uvicorn.server import ServerState
 
 from app.api import connections
 from app.api.middleware import RequestContext
-from app.api.whole import WholeAnswer
+from app.main import create_app
 from app.metrics import Metrics
 from app.settings import Settings
+from tests import pictures
+from tests.fakes import load_fake
 
 GET = b"GET / HTTP/1.1\r\nHost: digits\r\nX-Request-ID: one\r\n\r\n"
+PNG = pictures.png()
+POST = b"POST /v1/predict HTTP/1.1\r\nHost: digits\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n%b" % (len(PNG), PNG)
 JSON = (b"content-type", b"application/json")
 
 
@@ -61,16 +67,20 @@ def answering(*parts: bytes, headers: Sequence[tuple[bytes, bytes]] = (), status
     return app
 
 
-async def exchange(app: ASGIApp, sent: bytes, *, default_headers: Sequence[tuple[bytes, bytes]] = ()) -> Wire:
-    metrics = Metrics()
-    protocol_class = connections.of(Settings(), metrics)
-    config = uvicorn.Config(RequestContext(app, metrics=metrics), http=protocol_class, log_config=None, access_log=False)
+def connect(app: ASGIApp, wire: Wire, *default_headers: tuple[bytes, bytes]) -> tuple[connections.LimitedProtocol, ServerState]:
+    protocol_class = connections.of(Settings(), Metrics())
+    config = uvicorn.Config(app, http=protocol_class, log_config=None, access_log=False)
     config.load()
     state = ServerState()
     state.default_headers = [(b"date", b"now"), *default_headers]
-    wire = Wire()
     protocol = protocol_class(config=config, server_state=state, app_state={})
     protocol.connection_made(wire)
+    return protocol, state
+
+
+async def exchange(app: ASGIApp, sent: bytes, *, default_headers: Sequence[tuple[bytes, bytes]] = ()) -> Wire:
+    wire = Wire()
+    protocol, state = connect(RequestContext(app, metrics=Metrics()), wire, *default_headers)
     protocol.data_received(sent)
     for _ in range(20):
         await asyncio.sleep(0)
@@ -121,7 +131,7 @@ def test_bytes_are_those_that_uvicorn_sends(
     app: ASGIApp, sent: bytes, default_headers: Sequence[tuple[bytes, bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = asyncio.run(exchange(app, sent, default_headers=default_headers))
-    monkeypatch.setattr(WholeAnswer, "send", lambda *_: False)
+    monkeypatch.setattr(connections, "send_whole", lambda *_: False)
     parts = asyncio.run(exchange(app, sent, default_headers=default_headers))
     assert b"".join(whole.sent) == b"".join(parts.sent) != b""
     assert whole.ended == parts.ended
@@ -153,3 +163,28 @@ def test_server_without_the_extension_gets_both_parts() -> None:
     scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
     asyncio.run(RequestContext(answering(b"{}"), metrics=Metrics())(scope, receive, send))
     assert [message["type"] for message in messages] == ["http.response.start", "http.response.body"]
+
+
+@pytest.mark.anyio
+async def test_answered_request_leaves_nothing_to_the_garbage_collector(models_dir: Path) -> None:
+    wire, app = Wire(), create_app(Settings(models_dir=models_dir), load=load_fake)
+    async with app.router.lifespan_context(app):
+        protocol, state = connect(app, wire)
+
+        async def ask(times: int) -> None:
+            for _ in range(times):
+                protocol.data_received(POST)
+                while state.tasks:  # noqa: ASYNC110 - nothing tells
+                    await asyncio.sleep(0.001)
+
+        await ask(3)
+        gc.collect()
+        gc.disable()
+        try:
+            await ask(10)
+            found = gc.collect()
+        finally:
+            gc.enable()
+        protocol.connection_lost(None)
+    assert [sent[:12] for sent in wire.sent] == [b"HTTP/1.1 200"] * 13
+    assert found < 10
